@@ -1,0 +1,1 @@
+"""Tables, queries, migrations and transactions, for SQLite and PostgreSQL alike."""

@@ -1,0 +1,429 @@
+"""Every table, in one place.
+
+Facts are append-only (page, batch, event, superseded, booking, receipt, act …): triggers refuse UPDATE and DELETE. The rest
+is work in hand (lane, cursor, entry state) or a cache that can be rebuilt (checkpoint). About two rows a movement: one
+`event`, one `booking`. Money and quantities are 64-bit integers; names are interned in `name`; the company is part of every key.
+
+    page ─▶ event ─▶ booking ─▶ entry ─▶ receipt          a record is (page, index); a booking is a pair of legs
+      └ batch ┘ └ superseded        └ attempt             an entry is a group of bookings and its outbox row
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite makes INTEGER PRIMARY KEY the rowid; PostgreSQL needs BIGINT.
+Id = BigInteger().with_variant(Integer, "sqlite")
+Micros = BigInteger  # UTC microseconds since 1970
+Minor = BigInteger  # minor units of the company's currency
+Millionths = BigInteger  # of the item's stock unit
+Digest = LargeBinary(16)
+
+
+def _id() -> Column[int]:
+    return Column("id", Id, primary_key=True, autoincrement=True)
+
+
+# ── who and what ───────────────────────────────────────────────────────────────────────────────────────────────────
+meta = Table("meta", metadata, Column("key", String, primary_key=True), Column("value", Text, nullable=False))
+
+company = Table(
+    "company",
+    metadata,
+    _id(),
+    Column("code", String, nullable=False, unique=True),
+    Column("currency", String(3), nullable=False),
+    Column("timezone", String, nullable=False),
+)
+
+# Interned words: item, location, party, channel, reason, lot, owner, type, source (connection/stream), actor, row …
+name = Table(
+    "name",
+    metadata,
+    _id(),
+    Column("company", Integer, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("text", String, nullable=False),
+    UniqueConstraint("company", "kind", "text"),
+)
+
+# Master data as last taught; history is in `act`. kind: item, location, party. body: JSON of the model.
+master = Table(
+    "master",
+    metadata,
+    _id(),
+    Column("company", Integer, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("code", String, nullable=False),
+    Column("effective", Date, nullable=False),
+    Column("body", Text, nullable=False),
+    UniqueConstraint("company", "kind", "code", "effective"),
+)
+
+# Cross-reference from a vendor's id (per connection, or '' for all) to ours, effective-dated.
+alias = Table(
+    "alias",
+    metadata,
+    _id(),
+    Column("company", Integer, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("connection", String, nullable=False),
+    Column("external", String, nullable=False),
+    Column("code", String, nullable=False),
+    Column("effective", Date, nullable=False),
+    UniqueConstraint("company", "kind", "connection", "external", "effective"),
+)
+
+# ── landed facts ───────────────────────────────────────────────────────────────────────────────────────────────────
+page = Table(
+    "page",
+    metadata,
+    _id(),
+    Column("company", Integer, nullable=False),
+    Column("batch", Id, nullable=False),
+    Column("source", Integer, nullable=False),  # name.id of kind source
+    Column("records", Integer, nullable=False),
+    Column("codec", String, nullable=False),  # 'json+zlib', 'csv+zlib' …
+    Column("sha256", LargeBinary(32), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+# One landing transaction: SLA stamps and the audit chain. Counts are of this batch.
+batch = Table(
+    "batch",
+    metadata,
+    _id(),
+    Column("company", Integer, nullable=False),
+    Column("source", Integer, nullable=False),
+    Column("received_at", Micros, nullable=False),
+    Column("mapped_at", Micros, nullable=False),
+    Column("mapping", String, nullable=False),  # version of the mapping that made the events
+    Column("records", Integer, nullable=False),
+    Column("events", Integer, nullable=False),
+    Column("duplicates", Integer, nullable=False),
+    Column("late_revisions", Integer, nullable=False),
+    Column("skipped", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("run", String, nullable=False),
+    Column("prev_hash", LargeBinary(32), nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+)
+
+# A record as (source, vendor key, revision, content): what dedup is decided on. `page`/`idx` is where its bytes are.
+record = Table(
+    "record",
+    metadata,
+    _id(),
+    Column("company", Integer, nullable=False),
+    Column("source", Integer, nullable=False),
+    Column("key", Digest, nullable=False),
+    Column("revision", String, nullable=False),
+    Column("content", Digest, nullable=False),
+    Column("page", Id, nullable=False),
+    Column("idx", Integer, nullable=False),
+    Column("state", SmallInteger, nullable=False),  # 0 mapped, 1 skipped, 2 failed, 3 late older revision, 4 deletion
+    Index("uq_record_key", "company", "source", "key", "revision", "content", unique=True),
+)
+
+# One line of one canonical event: model.event.EventLine, interned. `document`, `ref` and `extra` are null on plain movements.
+event = Table(
+    "event",
+    metadata,
+    _id(),
+    Column("company", Integer, nullable=False),
+    Column("batch", Id, nullable=False),
+    Column("record", Id, nullable=False),
+    Column("key", Digest, nullable=False),  # event_id
+    Column("n", Integer, nullable=False),  # line number inside the event, from 0
+    Column("line_id", String),
+    Column("type", Integer, nullable=False),
+    Column("source", Integer, nullable=False),
+    Column("at", Micros, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("item", Integer),
+    Column("quantity", Millionths, nullable=False),
+    Column("location", Integer),
+    Column("to_location", Integer),
+    Column("amount", Minor),
+    Column("reason", Integer),
+    Column("party", Integer),
+    Column("channel", Integer),
+    Column("document", String),
+    Column("ref", String),
+    Column("extra", Text),  # JSON
+    Index("ix_event_record", "record"),
+    Index("ix_event_item", "company", "item", "at"),
+    Index("ix_event_document", "company", "document"),
+)
+
+# Event lines that no longer count: replaced by a newer revision, voided, deleted at the source, re-mapped.
+superseded = Table(
+    "superseded",
+    metadata,
+    Column("event", Id, ForeignKey("event.id"), primary_key=True, autoincrement=False),
+    Column("batch", Id, nullable=False),
+    Column("why", SmallInteger, nullable=False),  # 0 newer revision, 1 cancelled or voided, 2 deleted, 3 re-mapped
+)
+
+# Items an event line touches beside its own (landed-cost targets by document, SKU merges), as resolved when valued.
+touch = Table(
+    "touch",
+    metadata,
+    Column("company", Integer, primary_key=True),
+    Column("item", Integer, primary_key=True),
+    Column("event", Id, primary_key=True, autoincrement=False),
+)
+
+# ── the journal ────────────────────────────────────────────────────────────────────────────────────────────────────
+leg = Table(
+    "leg",
+    metadata,
+    _id(),
+    Column("company", Integer, nullable=False),
+    Column("role", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("location", Integer),
+    Column("dimensions", String, nullable=False),  # canonical JSON, '{}' for none
+    UniqueConstraint("company", "role", "account", "location", "dimensions"),
+)
+
+# A pair: `amount` from `credit` to `debit`, `quantity` units with it. `affected` is the movement whose cost it restates.
+booking = Table(
+    "booking",
+    metadata,
+    _id(),
+    Column("entry", Id, nullable=False),
+    Column("event", Id, nullable=False),
+    Column("affected", Id),
+    Column("debit", Integer, nullable=False),
+    Column("credit", Integer, nullable=False),
+    Column("amount", Minor, nullable=False),
+    Column("quantity", Millionths, nullable=False),
+    Column("item", Integer),
+    Column("credit_item", Integer),
+    Column("day", Integer, nullable=False),  # effective date, proleptic ordinal
+    Column("row", SmallInteger, nullable=False),  # name.id of kind row
+    Column("flags", SmallInteger, nullable=False),  # 1 provisional, 2 correction; component in bits 4-7
+    Column("layers", Text),  # JSON [[origin event id (row), quantity, value], …]; null when there is no trace
+    Index("ix_booking_event", "event"),
+    Index("ix_booking_entry", "entry"),
+)
+
+# A group of bookings and its outbox row. `day` is the posting date. See docs/guarantees.md for the states.
+entry = Table(
+    "entry",
+    metadata,
+    _id(),
+    Column("company", Integer, nullable=False),
+    Column("ledger", String, nullable=False),  # connection id
+    Column("number", Integer),  # gap-free per company, given at sealing
+    Column("kind", String, nullable=False),  # journal, bill, vendor_credit …, external
+    Column("mode", String, nullable=False),  # post, propose, shadow
+    Column("day", Date, nullable=False),
+    Column("grouping", String, nullable=False),  # canonical text of the group's key
+    Column("n", Integer, nullable=False),  # further entry of the same group after sealing
+    Column("part", Integer, nullable=False),
+    Column("period", String, nullable=False),
+    Column("corrects", String),  # period corrected when posted later than effective
+    Column("lineage", String, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("state", String, nullable=False),
+    Column("reference", String),
+    Column("key", String),
+    Column("generation", Integer, nullable=False, server_default="0"),
+    Column("body", LargeBinary),  # exact request bytes
+    Column("document", Text),  # canonical document, JSON, fixed at sealing
+    Column("document_number", String),
+    Column("fence", BigInteger, nullable=False, server_default="0"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("deadline", Micros),
+    Column("not_before", Micros),
+    Column("created_at", Micros, nullable=False),
+    Column("sealed_at", Micros),
+    Column("sent_at", Micros),
+    Column("acknowledged_at", Micros),
+    Column("ledger_id", String),
+    Column("error", Text),  # JSON of the last error
+    UniqueConstraint("company", "ledger", "mode", "grouping", "n", "part", "revision"),
+    Index("ix_entry_state", "company", "state"),
+    Index("ix_entry_reference", "company", "reference"),
+)
+
+# What a ledger said it holds, each time it said so.
+receipt = Table(
+    "receipt",
+    metadata,
+    _id(),
+    Column("entry", Id, nullable=False, index=True),
+    Column("at", Micros, nullable=False),
+    Column("ledger_id", String, nullable=False),
+    Column("revision", String, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+# Every write sent to a vendor.
+attempt = Table(
+    "attempt",
+    metadata,
+    _id(),
+    Column("entry", Id, nullable=False, index=True),
+    Column("n", Integer, nullable=False),
+    Column("at", Micros, nullable=False),
+    Column("key", String, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("detail", Text),
+)
+
+# ── people ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+exception = Table(
+    "exception",
+    metadata,
+    _id(),
+    Column("company", Integer, nullable=False),
+    Column("stage", String, nullable=False),  # pull, map, resolve, value, post, deliver, reconcile
+    Column("code", String, nullable=False),
+    Column("subject", String, nullable=False),  # what it is about, unique while open: record or event key
+    Column("record", Id),
+    Column("event", Id),
+    Column("entry", Id),
+    Column("message", Text, nullable=False),
+    Column("fix", Text),
+    Column("amount", Minor),
+    Column("state", String, nullable=False),  # open, resolved, ignored
+    Column("owner", String),
+    Column("opened_at", Micros, nullable=False),
+    Column("closed_at", Micros),
+    Column("data", Text),
+    Index("ix_exception_state", "company", "state"),
+    Index("ix_exception_subject", "company", "subject"),
+)
+
+# Everything anybody did: people and runs. Append-only, hash-chained per company (reliability, audit).
+act = Table(
+    "act",
+    metadata,
+    _id(),
+    Column("company", Integer, nullable=False),
+    Column("at", Micros, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("what", String, nullable=False),  # 'exception.ignore', 'approval.approve', 'alias.add' …
+    Column("subject", String, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("prev_hash", LargeBinary(32), nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    Index("ix_act_subject", "company", "subject"),
+)
+
+# ── work in hand and caches ────────────────────────────────────────────────────────────────────────────────────────
+cursor = Table(
+    "cursor",
+    metadata,
+    Column("company", Integer, primary_key=True),
+    Column("source", Integer, primary_key=True),
+    Column("cursor", Text),
+    Column("watermark", Micros),
+    Column("pulled_at", Micros),
+    Column("held", Text),  # JSON of a Drift that holds the stream
+    Column("sweep", Text),  # JSON: a complete sweep in progress
+)
+
+# What is to be drained, by whom, not before when: one row per lane (pull:…, books:…, deliver:…).
+lane = Table(
+    "lane",
+    metadata,
+    _id(),
+    Column("company", Integer, nullable=False),
+    Column("what", String, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("holder", String),
+    Column("expires_at", Micros),
+    Column("not_before", Micros),
+    Column("last_served", Micros),
+    Column("progress", BigInteger, nullable=False),  # books lane: last batch valued
+    UniqueConstraint("company", "what"),
+)
+
+checkpoint = Table(
+    "checkpoint",
+    metadata,
+    Column("company", Integer, primary_key=True),
+    Column("item", Integer, primary_key=True),
+    Column("at", Micros, primary_key=True, autoincrement=False),
+    Column("order_key", Text, nullable=False),  # JSON of the last event's order key
+    Column("state", LargeBinary, nullable=False),
+)
+
+# A source's stock report as received, and the ledger's balances as read: evidence for the tie-out.
+snapshot = Table(
+    "snapshot",
+    metadata,
+    _id(),
+    Column("company", Integer, nullable=False),
+    Column("what", String, nullable=False),  # stock:CONNECTION, balances:CONNECTION
+    Column("as_of", Micros, nullable=False),
+    Column("taken_at", Micros, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+# Texts that later rows point to by version: mappings, policies, account maps, configuration.
+version = Table(
+    "version",
+    metadata,
+    _id(),
+    Column("company", Integer, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("version", String, nullable=False),
+    Column("first_used", Micros, nullable=False),
+    Column("body", Text, nullable=False),
+    UniqueConstraint("company", "kind", "version"),
+)
+
+run = Table(
+    "run",
+    metadata,
+    _id(),
+    Column("name", String, nullable=False, unique=True),
+    Column("company", Integer, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("started_at", Micros, nullable=False),
+    Column("ended_at", Micros),
+    Column("summary", Text),
+)
+
+APPEND_ONLY = (
+    "page",
+    "batch",
+    "record",
+    "event",
+    "superseded",
+    "leg",
+    "booking",
+    "receipt",
+    "attempt",
+    "act",
+    "snapshot",
+    "version",
+)

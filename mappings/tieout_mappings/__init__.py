@@ -1,0 +1,1 @@
+"""Ready-made mapping files and chart-of-accounts templates, as package data."""

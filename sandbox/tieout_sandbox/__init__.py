@@ -1,0 +1,1 @@
+"""Sample companies and replayable feeds."""
