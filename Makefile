@@ -1,0 +1,49 @@
+# The few commands of this house. `make PY=python3.12 test` uses another interpreter (and its own venv).
+PY ?= python3
+VENV ?= .venv$(if $(filter-out python3,$(PY)),-$(notdir $(PY)))
+BIN := $(VENV)/bin
+EDITABLE := -e . -e connectors/files -e connectors/beancount -e sandbox
+STAMP := $(VENV)/.installed
+
+.PHONY: install demo test lint bench real docs nightly lock clean
+
+install: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml connectors/files/pyproject.toml connectors/beancount/pyproject.toml sandbox/pyproject.toml
+	@$(PY) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "tieout needs Python 3.11 or newer; try: make PY=python3.12 install")'
+	$(PY) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(EDITABLE)
+	@touch $@
+
+demo: install
+	$(BIN)/python -m tieout_sandbox.demo
+
+test: install
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/basedpyright
+
+bench: install
+	$(BIN)/python -m bench
+
+real: install
+	$(BIN)/python -m tieout_sandbox.real
+
+docs: install
+	$(BIN)/python docs/generate.py
+
+nightly: install
+	TIEOUT_PROFILE=nightly $(BIN)/python -m pytest -n 2 --dist worksteal
+
+# Only for maintainers; needs `uv` on the path. No address gets into the lock.
+lock:
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
+
+clean:
+	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

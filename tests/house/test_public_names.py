@@ -1,0 +1,34 @@
+"""The public names of each distribution are a promise: adding is easy, taking away is a breaking change."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+import tieout
+
+PUBLIC = ["API_VERSION", "Account", "Ambiguous", "Balance", "Capabilities", "Context", "Document", "DocumentLine", "Drift", "Event", "EventLine", "Fatal", "Finding", "Idempotency", "Item", "Ledger", "LedgerEntry", "Line", "Location", "Manifest", "Money", "NeedsReauth", "Page", "Party", "Policy", "PolicyBook", "RateLimited", "Receipt", "Ref", "Refused", "Rejected", "Retryable", "Secret", "Source", "StockReport", "StockRow", "Stream", "TieoutError", "Valuation", "Workspace", "__version__", "hookimpl", "value"]
+
+
+def test_the_public_names_of_tieout_are_exactly_these() -> None:
+    assert sorted(PUBLIC) == list(tieout.__all__)
+
+
+@pytest.mark.parametrize("name", [n for n in PUBLIC if n != "__version__"])
+def test_every_public_name_loads_from_tieout(name: str) -> None:
+    assert getattr(tieout, name) is not None
+
+
+@pytest.mark.parametrize(
+    ("distribution", "module", "names"),
+    [
+        ("tieout-files", "tieout_files", ["FilesSource"]),
+        ("tieout-beancount", "tieout_beancount", ["BeancountLedger"]),
+        ("tieout-sandbox", "tieout_sandbox", []),
+        ("tieout", "tieout_mappings", []),
+    ],
+)
+def test_the_public_names_of_the_other_distributions_are_exactly_these(
+    distribution: str, module: str, names: list[str]
+) -> None:
+    assert sorted(getattr(importlib.import_module(module), "__all__", [])) == names, distribution
