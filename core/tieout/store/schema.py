@@ -225,7 +225,7 @@ booking = Table(
     Column("item", Integer),
     Column("credit_item", Integer),
     Column("day", Integer, nullable=False),  # effective date, proleptic ordinal
-    Column("row", SmallInteger, nullable=False),  # name.id of kind row
+    Column("row", Integer, nullable=False),  # name.id of kind row
     Column("flags", SmallInteger, nullable=False),  # 1 provisional, 2 correction; component in bits 4-7
     Column("layers", Text),  # JSON [[origin event id (row), quantity, value], …]; null when there is no trace
     Index("ix_booking_event", "event"),
