@@ -5,9 +5,54 @@ from __future__ import annotations
 import importlib
 
 import pytest
+
 import tieout
 
-PUBLIC = ["API_VERSION", "Account", "Ambiguous", "Balance", "Capabilities", "Context", "Document", "DocumentLine", "Drift", "Event", "EventLine", "Fatal", "Finding", "Idempotency", "Item", "Ledger", "LedgerEntry", "Line", "Location", "Manifest", "Money", "NeedsReauth", "Page", "Party", "Policy", "PolicyBook", "RateLimited", "Receipt", "Ref", "Refused", "Rejected", "Retryable", "Secret", "Source", "StockReport", "StockRow", "Stream", "TieoutError", "Valuation", "Workspace", "__version__", "hookimpl", "value"]
+PUBLIC = [
+    "API_VERSION",
+    "Account",
+    "Ambiguous",
+    "Balance",
+    "Capabilities",
+    "Context",
+    "Document",
+    "DocumentLine",
+    "Drift",
+    "Event",
+    "EventLine",
+    "Fatal",
+    "Finding",
+    "Idempotency",
+    "Item",
+    "Ledger",
+    "LedgerEntry",
+    "Line",
+    "Location",
+    "Manifest",
+    "Money",
+    "NeedsReauth",
+    "Page",
+    "Party",
+    "Policy",
+    "PolicyBook",
+    "RateLimited",
+    "Receipt",
+    "Ref",
+    "Refused",
+    "Rejected",
+    "Retryable",
+    "Secret",
+    "Source",
+    "StockReport",
+    "StockRow",
+    "Stream",
+    "TieoutError",
+    "Valuation",
+    "Workspace",
+    "__version__",
+    "hookimpl",
+    "value",
+]
 
 
 def test_the_public_names_of_tieout_are_exactly_these() -> None:

@@ -67,8 +67,9 @@ def test_no_float_comes_near_money() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             is_literal = isinstance(node, ast.Constant) and isinstance(node.value, float)
             is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "float"
-            if (is_literal or is_call) and "# seconds" not in path.read_text().splitlines()[node.lineno - 1]:
-                found.append(f"{name}:{node.lineno}")
+            number = getattr(node, "lineno", 0)
+            if (is_literal or is_call) and "# seconds" not in path.read_text().splitlines()[number - 1]:
+                found.append(f"{name}:{number}")
     assert not found, f"a float (say `# seconds` on the line where it is a duration): {found}"
 
 
