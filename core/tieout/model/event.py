@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
+
 from tieout.model.catalogue import (
     DISPOSITIONS,
     EVENT_TYPES,
@@ -279,6 +280,7 @@ class EventLine(msgspec.Struct, gc=False, omit_defaults=True):
     owner: str = ""
     head: bool = True
     extra: dict[str, Any] | None = None
+    row: int = 0  # the store's row id, 0 outside a store; takes no part in anything pure
 
 
 OrderKey = tuple[int, int, str, int, str, str]

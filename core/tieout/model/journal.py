@@ -14,6 +14,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 import msgspec
+
 from tieout.model.event import EventLine
 
 
