@@ -1,0 +1,218 @@
+"""The shapes of every `--json` answer. Money and quantities are exact decimals as text, never numbers.
+
+`tieout schema COMMAND` prints the JSON Schema; a test holds real answers against it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NotRequired, TypedDict
+
+
+class StreamAnswer(TypedDict):
+    company: str
+    connection: str
+    stream: str
+    records: int
+    duplicates: int
+    late_revisions: int
+    events: int
+    skipped: int
+    exceptions: int
+    note: str
+
+
+class PullAnswer(TypedDict):
+    streams: list[StreamAnswer]
+    held: int
+
+
+class AmountLine(TypedDict):
+    account: str
+    amount: str
+
+
+class PlannedEntry(TypedDict):
+    company: str
+    ledger: str
+    day: str
+    narration: str
+    why: str
+    mode: str
+    corrects: str | None
+    events: list[str]
+    lines: list[AmountLine]
+
+
+class PlanAnswer(TypedDict):
+    empty: bool
+    count: int
+    events: int
+    bookings: int
+    periods: list[str]
+    currency: str
+    digest: str
+    entries: list[PlannedEntry]
+    refused: list[dict[str, Any]]
+
+
+class ApplyAnswer(TypedDict):
+    entries: int
+    bookings: int
+    events: int
+
+
+class Counts(TypedDict):
+    records: int
+    duplicates: int
+    skipped: int
+    events: int
+    entries: int
+    delivered: int
+    waiting: int
+    exceptions: int
+
+
+class AccountRow(TypedDict):
+    account: str
+    role: str
+    subledger: str | None
+    journal: str
+    ledger: str | None
+    difference: str
+
+
+class LocationRow(TypedDict):
+    location: str
+    source: str | None
+    subledger: str
+    difference: str
+    items_differing: int
+
+
+class Cause(TypedDict):
+    cause: str
+    count: int
+    amount: str
+    quantity: str
+
+
+class Detail(TypedDict):
+    cause: str
+    what: str
+    amount: str
+    quantity: str
+    document: NotRequired[str]
+    item: NotRequired[str]
+    location: NotRequired[str]
+
+
+class CompanyStatus(TypedDict):
+    company: str
+    currency: str
+    as_of: str
+    counts: Counts
+    accounts: list[AccountRow]
+    locations: list[LocationRow]
+    differences: list[Cause]
+    details: list[Detail]
+    tied_out: bool
+    unexplained: str
+    next: list[str]
+
+
+class StatusAnswer(TypedDict):
+    tied_out: bool
+    unexplained: str
+    companies: list[CompanyStatus]
+
+
+class RunAnswer(StatusAnswer):
+    exit_code: int
+    pulled: PullAnswer
+    posted: dict[str, Any]
+    delivered: dict[str, Any]
+    seconds: str
+
+
+class ExceptionRow(TypedDict):
+    id: int
+    company: str
+    stage: str
+    code: str
+    age: str
+    amount: str | None
+    owner: str | None
+    state: str
+    message: str
+    fix: str | None
+
+
+class ExceptionsAnswer(TypedDict):
+    exceptions: list[ExceptionRow]
+    count: int
+    amount: str
+
+
+class ValuationRow(TypedDict):
+    item: str
+    location: str
+    quantity: str
+    value: str
+    unit_cost: str | None
+    layers: list[dict[str, Any]]
+
+
+class ValuationAnswer(TypedDict):
+    company: str
+    currency: str
+    as_of: str
+    as_known: str | None
+    rows: int
+    value: str
+    quantity: str
+    policy: str
+    items: list[ValuationRow]
+
+
+class SlipRow(TypedDict):
+    level: str
+    code: str
+    where: str
+    what: str
+    why: str
+    nearest: str | None
+
+
+class CheckAnswer(TypedDict):
+    ok: bool
+    files: int
+    slips: list[SlipRow]
+
+
+class TraceAnswer(TypedDict):
+    kind: str
+    id: str
+    records: list[dict[str, Any]]
+    events: list[dict[str, Any]]
+    entries: list[dict[str, Any]]
+
+
+ANSWERS: dict[str, Any] = {
+    "pull": PullAnswer,
+    "plan": PlanAnswer,
+    "apply": ApplyAnswer,
+    "run": RunAnswer,
+    "status": StatusAnswer,
+    "reconcile": StatusAnswer,
+    "exceptions": ExceptionsAnswer,
+    "valuation": ValuationAnswer,
+    "check": CheckAnswer,
+    "trace": TraceAnswer,
+}
+
+
+def answer_schema(command: str) -> dict[str, Any]:
+    """JSON Schema of a command's answer."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(ANSWERS[command]).json_schema()
