@@ -6,6 +6,8 @@ is work in hand (lane, cursor, entry state) or a cache that can be rebuilt (chec
 
     page ─▶ event ─▶ booking ─▶ entry ─▶ receipt          a record is (page, index); a booking is a pair of legs
       └ batch ┘ └ superseded        └ attempt             an entry is a group of bookings and its outbox row
+
+Changing a table here takes a new migration in `migrations/versions` and a new `SCHEMA_VERSION`.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -59,7 +62,7 @@ company = Table(
     Column("timezone", String, nullable=False),
 )
 
-# Interned words: item, location, party, channel, reason, lot, owner, type, source (connection/stream), actor, row …
+# Interned words: item, location, party, channel, reason, type, source (connection/stream), row … Append-only: rows point here.
 name = Table(
     "name",
     metadata,
@@ -106,12 +109,14 @@ page = Table(
     Column("batch", Id, nullable=False),
     Column("source", Integer, nullable=False),  # name.id of kind source
     Column("records", Integer, nullable=False),
-    Column("codec", String, nullable=False),  # 'json+zlib', 'csv+zlib' …
+    Column("codec", String, nullable=False),  # of the bytes: 'json', 'csv' …; the body is always zlib over them
     Column("sha256", LargeBinary(32), nullable=False),
     Column("body", LargeBinary, nullable=False),
 )
 
-# One landing transaction: SLA stamps and the audit chain. Counts are of this batch.
+# One landing transaction: SLA stamps and the audit chain. Counts are of this batch; its event rows lie in
+# event_from..event_to (0, -1 when it has none). `digest` is over pages, records, event lines and supersessions, so an
+# altered row of any of them breaks the chain.
 batch = Table(
     "batch",
     metadata,
@@ -127,12 +132,17 @@ batch = Table(
     Column("late_revisions", Integer, nullable=False),
     Column("skipped", Integer, nullable=False),
     Column("failed", Integer, nullable=False),
+    Column("event_from", Id, nullable=False),
+    Column("event_to", Id, nullable=False),
     Column("run", String, nullable=False),
+    Column("digest", LargeBinary(32), nullable=False),
     Column("prev_hash", LargeBinary(32), nullable=False),
     Column("hash", LargeBinary(32), nullable=False),
 )
 
-# A record as (source, vendor key, revision, content): what dedup is decided on. `page`/`idx` is where its bytes are.
+# A record as (source, vendor key, revision, content): what dedup is decided on. `page`/`idx` is where its bytes are (null
+# for a deletion). `n` counts the landings of one key: unique, so two writers can never land the same revision twice.
+# The source's name belongs to one company, so company need not be in the index; narrow matters here.
 record = Table(
     "record",
     metadata,
@@ -140,15 +150,17 @@ record = Table(
     Column("company", Integer, nullable=False),
     Column("source", Integer, nullable=False),
     Column("key", Digest, nullable=False),
+    Column("n", Integer, nullable=False),
     Column("revision", String, nullable=False),
     Column("content", Digest, nullable=False),
-    Column("page", Id, nullable=False),
+    Column("page", Id),
     Column("idx", Integer, nullable=False),
     Column("state", SmallInteger, nullable=False),  # 0 mapped, 1 skipped, 2 failed, 3 late older revision, 4 deletion
-    Index("uq_record_key", "company", "source", "key", "revision", "content", unique=True),
+    Index("uq_record_key", "source", "key", "n", unique=True),
 )
 
-# One line of one canonical event: model.event.EventLine, interned. `document`, `ref` and `extra` are null on plain movements.
+# One line of one canonical event: model.event.EventLine, interned. `document`, `ref` and `extra` are null on plain movements;
+# lot, owner and a phase other than the type's own travel in `extra`.
 event = Table(
     "event",
     metadata,
@@ -176,7 +188,13 @@ event = Table(
     Column("extra", Text),  # JSON
     Index("ix_event_record", "record"),
     Index("ix_event_item", "company", "item", "at"),
-    Index("ix_event_document", "company", "document"),
+    Index(
+        "ix_event_document",
+        "company",
+        "document",
+        sqlite_where=text("document IS NOT NULL"),
+        postgresql_where=text("document IS NOT NULL"),
+    ),
 )
 
 # Event lines that no longer count: replaced by a newer revision, voided, deleted at the source, re-mapped.
@@ -314,11 +332,22 @@ exception = Table(
     Column("amount", Minor),
     Column("state", String, nullable=False),  # open, resolved, ignored
     Column("owner", String),
+    Column("times", Integer, nullable=False),  # how often it came up while open
     Column("opened_at", Micros, nullable=False),
     Column("closed_at", Micros),
-    Column("data", Text),
+    Column("closed_why", Text),
+    Column("data", Text),  # JSON: what is unknown, the record as landed
     Index("ix_exception_state", "company", "state"),
-    Index("ix_exception_subject", "company", "subject"),
+    Index("ix_exception_record", "record"),
+    Index(
+        "uq_exception_subject",
+        "company",
+        "stage",
+        "subject",
+        unique=True,
+        sqlite_where=text("state = 'open'"),
+        postgresql_where=text("state = 'open'"),
+    ),
 )
 
 # Everything anybody did: people and runs. Append-only, hash-chained per company (reliability, audit).
@@ -348,6 +377,14 @@ cursor = Table(
     Column("pulled_at", Micros),
     Column("held", Text),  # JSON of a Drift that holds the stream
     Column("sweep", Text),  # JSON: a complete sweep in progress
+)
+
+# Record keys a complete sweep in progress has listed so far; emptied when it ends.
+seen = Table(
+    "seen",
+    metadata,
+    Column("source", Integer, primary_key=True, autoincrement=False),
+    Column("key", Digest, primary_key=True),
 )
 
 # What is to be drained, by whom, not before when: one row per lane (pull:…, books:…, deliver:…).
@@ -414,6 +451,7 @@ run = Table(
 )
 
 APPEND_ONLY = (
+    "name",
     "page",
     "batch",
     "record",

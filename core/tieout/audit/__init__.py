@@ -1,0 +1,1 @@
+"""The evidence: hash chains, traces, exports an auditor can check without us."""

@@ -1,0 +1,249 @@
+"""The store: one database, opened, checked, written by one writer at a time, read by many.
+
+store = Store.open("sqlite:///tieout.db", create=True)
+with store.write() as tx: ...      # committed at the end, undone on any exception
+with store.read() as rx: ...       # a consistent snapshot; cannot write
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import sqlalchemy as sa
+
+from tieout.errors import StoreError
+from tieout.store import dialect
+from tieout.store.schema import meta
+from tieout.store.tx import Tx
+
+SCHEMA_VERSION = "0001"
+
+
+class Note(NamedTuple):
+    """One thing `doctor` found, and what to do."""
+
+    level: Literal["ok", "warning", "error"]
+    what: str
+    fix: str = ""
+
+
+class Store:
+    """A project's database. Use `Store.open`; `close` when done (or use it as a context manager)."""
+
+    def __init__(self, url: sa.URL, writer: sa.Engine, reader: sa.Engine) -> None:
+        self.url = url
+        self._writer = writer
+        self._reader = reader
+        self._lock = threading.Lock()
+        self._writing = threading.local()
+
+    @classmethod
+    def open(cls, url: str, *, create: bool = False) -> Store:
+        """Open a database whose tables are of this release. `create` makes it where there is none.
+
+        Raises StoreError: TO8002 none there, TO8003 another program's file, TO8004 damaged, TO8005 older, TO8006 newer,
+        TO8009 on a network file system.
+        """
+        parsed = dialect.parse(url)
+        if create and _is_absent(parsed):
+            return cls.upgrade(url)
+        store = cls._connect(parsed, create=False)
+        try:
+            store._check_version()
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    @classmethod
+    def upgrade(cls, url: str) -> Store:
+        """Bring the tables to this release (or make them), in one transaction, and open the database."""
+        parsed = dialect.parse(url)
+        store = cls._connect(parsed, create=True)
+        try:
+            with store.write() as tx:
+                found = store._version(tx.connection)
+                if found is not None and found > SCHEMA_VERSION:
+                    store._check_version()
+                if found != SCHEMA_VERSION:
+                    _migrate(tx.connection)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    @classmethod
+    def _connect(cls, url: sa.URL, *, create: bool) -> Store:
+        if url.get_backend_name() != "sqlite":
+            engine = sa.create_engine(url, pool_size=dialect.READERS_MAX, isolation_level="READ COMMITTED")
+            reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            return cls(url, engine, reader)
+        path = Path(url.database or "")
+        dialect.refuse_network(path.parent)
+        if path.exists() and path.stat().st_size:
+            dialect.check_file(path)
+        elif create:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _mark(path)
+        else:
+            raise StoreError(
+                f"there is no database at {path}",
+                code="TO8002",
+                where=str(path),
+                fix="tieout init, or mend [store] url",
+            )
+        return cls(url, dialect.sqlite_engine(path, readonly=False), dialect.sqlite_engine(path, readonly=True))
+
+    # ── transactions ───────────────────────────────────────────────────────────────────────────────────────────────
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        """The one write transaction of this process; others wait up to 30 s, then TO8007."""
+        if getattr(self._writing, "now", False):
+            raise StoreError("a write was opened inside a write", code="TO8011", where=self.where)
+        if not self._lock.acquire(timeout=dialect.BUSY_SECONDS):
+            raise dialect.translated(sqlite3.OperationalError("database is locked"), self.where)
+        self._writing.now = True
+        tx: Tx | None = None
+        try:
+            with self._words(), self._writer.begin() as connection:
+                tx = Tx(connection, writes=True)
+                yield tx
+        except BaseException:
+            for undo in tx.on_rollback if tx else ():
+                undo()
+            raise
+        finally:
+            self._writing.now = False
+            self._lock.release()
+        for done in tx.on_commit:
+            done()
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        """A read-only snapshot: all statements in it see the database as of its first one."""
+        with self._words(), self._reader.connect() as connection, connection.begin():
+            yield Tx(connection, writes=False)
+
+    @contextmanager
+    def _words(self) -> Iterator[None]:
+        try:
+            yield
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError, sqlite3.Error) as error:
+            raise dialect.translated(error, self.where) from error
+
+    # ── state ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    @property
+    def where(self) -> str:
+        """The file, or the server without its password."""
+        return str(self.path) if self.path else self.url.render_as_string(hide_password=True)
+
+    @property
+    def path(self) -> Path | None:
+        """The database file, None on a server."""
+        return Path(self.url.database or "") if self.url.get_backend_name() == "sqlite" else None
+
+    def close(self) -> None:
+        self._reader.dispose()
+        self._writer.dispose()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def get_meta(self, key: str) -> str | None:
+        with self.read() as rx:
+            value: str | None = rx.connection.scalar(sa.select(meta.c.value).where(meta.c.key == key))
+        return value
+
+    def set_meta(self, tx: Tx, key: str, value: str) -> None:
+        tx.execute(sa.delete(meta).where(meta.c.key == key))
+        tx.execute(sa.insert(meta).values(key=key, value=value))
+
+    def doctor(self) -> list[Note]:
+        """What is unusual about this database's surroundings, with what to do."""
+        out = []
+        if self.path and sqlite3.sqlite_version_info < dialect.SAFE_SQLITE:
+            wanted = ".".join(map(str, dialect.SAFE_SQLITE))
+            out.append(
+                Note(
+                    "warning",
+                    f"SQLite library {sqlite3.sqlite_version} is older than {wanted}, which mends a fault of the"
+                    " write-ahead log when several processes write",
+                    "use a Python built with a newer SQLite, or let one process write at a time",
+                )
+            )
+        since = self.get_meta("verify_since")
+        if since:
+            out.append(
+                Note(
+                    "warning",
+                    "this database was restored from a backup: deliveries are looked up before anything is sent",
+                    "run `tieout run`; the note goes when every lane is verified",
+                )
+            )
+        return out or [Note("ok", f"store {self.where}, schema {SCHEMA_VERSION}")]
+
+    def _version(self, connection: sa.Connection) -> str | None:
+        if not sa.inspect(connection).has_table("alembic_version"):
+            return None
+        found: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+        return found
+
+    def _check_version(self) -> None:
+        with self.read() as rx:
+            found = self._version(rx.connection)
+        if found == SCHEMA_VERSION:
+            return
+        if found is None or found < SCHEMA_VERSION:
+            raise StoreError(
+                f"the database has schema {found or 'none'}, this release needs {SCHEMA_VERSION}",
+                code="TO8005",
+                where=self.where,
+                fix="take a backup, then run `tieout db upgrade`",
+            )
+        raise StoreError(
+            f"the database has schema {found}, newer than this release knows ({SCHEMA_VERSION}); nothing was written",
+            code="TO8006",
+            where=self.where,
+            fix="install the newer release of tieout, or restore a backup taken before the upgrade",
+        )
+
+
+def _is_absent(url: sa.URL) -> bool:
+    if url.get_backend_name() == "sqlite":
+        path = Path(url.database or "")
+        return not path.exists() or not path.stat().st_size
+    engine = sa.create_engine(url)
+    try:
+        return not sa.inspect(engine).has_table("alembic_version")
+    finally:
+        engine.dispose()
+
+
+def _mark(path: Path) -> None:
+    """A new, empty database file that says whose it is before anything else is in it."""
+    raw = sqlite3.connect(path)
+    try:
+        raw.execute(f"PRAGMA page_size={dialect.PAGE_SIZE_BYTES}")
+        raw.execute(f"PRAGMA application_id={dialect.APPLICATION_ID}")
+        raw.execute("PRAGMA journal_mode=WAL").fetchone()
+        raw.commit()
+    finally:
+        raw.close()
+
+
+def _migrate(connection: sa.Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

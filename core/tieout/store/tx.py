@@ -1,0 +1,116 @@
+"""A transaction: what code inside `store.write()` or `store.read()` works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from tieout.store import dialect
+
+KEYS_PER_SELECT = 5_000
+COPY_FROM_ROWS = 200  # below, PostgreSQL's COPY costs more than it saves
+
+Row = tuple[Any, ...]
+
+
+class Tx:
+    """One transaction. Everything in it is committed together or not at all."""
+
+    def __init__(self, connection: sa.Connection, *, writes: bool) -> None:
+        self.connection = connection
+        self.dialect = connection.dialect.name
+        self.writes = writes
+        self.on_rollback: list[Callable[[], None]] = []
+        self.on_commit: list[Callable[[], None]] = []
+        self._next_id: dict[str, int] = {}
+
+    def execute(self, statement: sa.Executable, parameters: Any = None) -> sa.CursorResult[Any]:
+        """Run a Core statement."""
+        return self.connection.execute(statement, parameters)
+
+    def insert(self, table: sa.Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        """Insert prepared tuples in bulk: values as the database stores them, in the order of `columns`."""
+        if not rows:
+            return
+        if self.dialect == "sqlite":
+            # through the driver's own cursor: SQLAlchemy would copy the list and wrap every bytes value
+            self.connection.connection.cursor().executemany(_insert_sql(self.dialect, table, tuple(columns)), rows)
+        elif len(rows) >= COPY_FROM_ROWS:
+            dialect.copy_rows(self.connection, _copy_sql(self.connection, table, tuple(columns)), rows)
+        else:
+            self.connection.exec_driver_sql(_insert_sql(self.dialect, table, tuple(columns)), list(rows))
+
+    def allocate(self, table: sa.Table, count: int) -> Sequence[int]:
+        """`count` fresh ids of a table, ascending, for rows that are inserted in this transaction."""
+        if self.dialect != "sqlite":
+            sequence = f"{table.name}_id_seq"
+            query = f"SELECT nextval('{sequence}') FROM generate_series(1, {count})"
+            return [row[0] for row in self.connection.exec_driver_sql(query)]
+        first = self._next_id.get(table.name)
+        if first is None:
+            first = (self.connection.scalar(sa.select(sa.func.max(table.c.id))) or 0) + 1
+        self._next_id[table.name] = first + count
+        return range(first, first + count)
+
+    def select_keys(
+        self,
+        table: sa.Table,
+        columns: Sequence[str],
+        key: str,
+        keys: Iterable[Any],
+        **equal: Any,
+    ) -> list[Row]:
+        """Rows whose `key` column is one of `keys` and whose other named columns equal the given values; no order.
+
+        Set-wise: chunks of one prepared IN list on SQLite, one `= ANY(array)` on PostgreSQL.
+        """
+        wanted = list(keys)
+        if not wanted:
+            return []
+        given = tuple(equal.values())
+        if self.dialect != "sqlite":
+            statement = _select_sql(self.dialect, table, tuple(columns), key=key, equal=tuple(equal), size=0)
+            result = self.connection.exec_driver_sql(statement, (*given, wanted))
+            return [tuple(row) for row in result]
+        out: list[Row] = []
+        cursor = self.connection.connection.cursor()
+        for start in range(0, len(wanted), KEYS_PER_SELECT):
+            chunk = wanted[start : start + KEYS_PER_SELECT]
+            size = KEYS_PER_SELECT if len(chunk) == KEYS_PER_SELECT else _padded(len(chunk))
+            chunk += chunk[:1] * (size - len(chunk))
+            statement = _select_sql(self.dialect, table, tuple(columns), key=key, equal=tuple(equal), size=size)
+            out += cursor.execute(statement, (*given, *chunk)).fetchall()
+        return out
+
+
+def _padded(count: int) -> int:
+    """The next power of two, so that few statements are ever prepared."""
+    return 1 << (count - 1).bit_length()
+
+
+def _quoted(table: sa.Table, columns: Iterable[str]) -> str:
+    known = [table.c[name].name for name in columns]  # a KeyError here is a misspelt column
+    return ",".join(f'"{name}"' for name in known)
+
+
+@cache
+def _insert_sql(dialect_name: str, table: sa.Table, columns: tuple[str, ...]) -> str:
+    marks = dialect.placeholders(dialect_name, len(columns))
+    return f'INSERT INTO "{table.name}" ({_quoted(table, columns)}) VALUES ({marks})'
+
+
+def _copy_sql(connection: sa.Connection, table: sa.Table, columns: tuple[str, ...]) -> str:
+    return f'COPY "{table.name}" ({_quoted(table, columns)}) FROM STDIN'
+
+
+@cache
+def _select_sql(
+    dialect_name: str, table: sa.Table, columns: tuple[str, ...], *, key: str, equal: tuple[str, ...], size: int
+) -> str:
+    mark = dialect.placeholders(dialect_name, 1)
+    fixed = "".join(f"{_quoted(table, (name,))} = {mark} AND " for name in equal)
+    keys = f"IN ({dialect.placeholders(dialect_name, size)})" if dialect_name == "sqlite" else f"= ANY({mark})"
+    return f'SELECT {_quoted(table, columns)} FROM "{table.name}" WHERE {fixed}{_quoted(table, (key,))} {keys}'
