@@ -1,0 +1,5 @@
+"""`python -m tieout` is the `tieout` program."""
+
+from tieout.cli import main
+
+main()
