@@ -63,9 +63,15 @@ def group_of(booking: Booking, posting: PostingDay, grouping: Grouping = "daily"
     )
 
 
-def waits_for_its_day(group: str) -> bool:
-    """Whether more may still come for this group (canonical text): true for daily groups, false for single documents."""
-    return not msgspec.json.decode(group)[5]
+def parse_group(text: str) -> Group:
+    """A group from its canonical text."""
+    day, corrects, location, kind, channel, document, native, external = msgspec.json.decode(text, type=list[str])
+    return Group(date.fromisoformat(day), corrects, location, kind, channel, document, native, bool(external))
+
+
+def waits_for_its_day(group: Group) -> bool:
+    """Whether more may still come: true for daily groups, false for single documents and events."""
+    return not group.document
 
 
 def _native(debit: Leg, credit: Leg) -> str:
@@ -88,13 +94,13 @@ def complete(
     return all(mark is None or mark >= day_end for mark in watermarks)
 
 
-def kind_of(native: str, bookings: Iterable[Booking]) -> str:
+def kind_of(native: str, pairs: Iterable[Pair]) -> str:
     """journal, bill, vendor_credit, invoice or credit_memo: by the native role and the side its net is on."""
     if native not in _KINDS:
         return "journal"
     net = 0
-    for booking in bookings:
-        net += (booking.debit.role == native) * booking.amount - (booking.credit.role == native) * booking.amount
+    for pair in pairs:
+        net += (pair.debit.role == native) * pair.amount - (pair.credit.role == native) * pair.amount
     return _KINDS[native][net > 0]
 
 
@@ -112,6 +118,69 @@ def allowed_kind(kind: str, documents: Sequence[str], *, native_as_journal: bool
     )
 
 
+class Pair(NamedTuple):
+    """What an entry's bookings between two legs under one matrix row add up to."""
+
+    debit: Leg
+    credit: Leg
+    row: str
+    amount: int
+    quantity: int
+
+
+class Summary(NamedTuple):
+    """All that a document says about its entry. `summary_of` makes it from bookings, the store from one grouped query.
+
+    `place` and `party` are empty unless all events share one; `first_document` and `last_document` are in text order.
+    """
+
+    pairs: tuple[Pair, ...]
+    type: str
+    events: int
+    place: str
+    party: str
+    documents: int
+    first_document: str
+    last_document: str
+    restated: int
+    correction: bool
+    provisional: bool
+    effective_from: date
+    effective_to: date
+
+
+def summary_of(bookings: Sequence[Booking]) -> Summary:
+    """The summary of one entry's bookings, at least one; independent of their order."""
+    sums: dict[tuple[Leg, Leg, str], tuple[int, int]] = {}
+    for booking in bookings:
+        key = (booking.debit, booking.credit, booking.row)
+        amount, quantity = sums.get(key, (0, 0))
+        sums[key] = (amount + booking.amount, quantity + booking.quantity)
+    lines = [booking.line for booking in bookings]
+    numbers = {line.document for line in lines} - {""}
+    days = [booking.effective for booking in bookings]
+    affected = [booking.affected for booking in bookings if booking.affected is not None]
+    return Summary(
+        pairs=tuple(sorted(Pair(*key, *value) for key, value in sums.items())),
+        type=lines[0].type,
+        events=len({line.event_id for line in lines}),
+        place=_only({line.location for line in lines}),
+        party=_only({line.party for line in lines}),
+        documents=len(numbers),
+        first_document=min(numbers, default=""),
+        last_document=max(numbers, default=""),
+        restated=len({(line.event_id, line.line_id) for line in affected}),
+        correction=any(booking.correction for booking in bookings),
+        provisional=any(booking.provisional for booking in bookings),
+        effective_from=min(days),
+        effective_to=max(days),
+    )
+
+
+def _only(values: set[str]) -> str:
+    return values.pop() if len(values) == 1 else ""
+
+
 class _Sum:
     __slots__ = ("amount", "quantity", "roles", "rows")
 
@@ -122,21 +191,21 @@ class _Sum:
         self.rows: set[str] = set()
 
 
-def net_lines(bookings: Iterable[Booking], party: str = "") -> list[DocumentLine]:
+def net_lines(pairs: Iterable[Pair], party: str = "") -> list[DocumentLine]:
     """Lines net per account, location and dimensions, in that order, zeros left out. They balance. `quantity` counts
     units that enter or leave stock there; `memo` names the matrix rows; `party` goes on receivables and payables."""
     sums: dict[tuple[str, str, tuple[tuple[str, str], ...]], _Sum] = {}
-    for booking in bookings:
-        for leg, sign in ((booking.debit, 1), (booking.credit, -1)):
+    for pair in pairs:
+        for leg, sign in ((pair.debit, 1), (pair.credit, -1)):
             key = (leg.account, leg.location, leg.dimensions)
             total = sums.get(key)
             if total is None:
                 total = sums[key] = _Sum()
-            total.amount += sign * booking.amount
+            total.amount += sign * pair.amount
             if leg.role in STOCK_ROLES:
-                total.quantity += sign * booking.quantity
+                total.quantity += sign * pair.quantity
             total.roles.add(leg.role)
-            total.rows.add(booking.row)
+            total.rows.add(pair.row)
     return [
         DocumentLine(
             account=account,
@@ -197,7 +266,7 @@ def split(lines: Sequence[DocumentLine], lines_max: int) -> list[list[DocumentLi
 
 
 def documents(
-    bookings: Sequence[Booking],
+    entry: Summary,
     *,
     company: str,
     currency: str,
@@ -207,15 +276,14 @@ def documents(
     lines_max: int = 10_000,
     narration_length_max: int = 4_000,
 ) -> list[Document]:
-    """The document of one entry, or its numbered parts; empty when the bookings net to nothing. `reference` is left ''.
-
-    Deterministic: it depends on the set of bookings, not on their order.
-    """
-    parties = {booking.line.party for booking in bookings}
-    numbers = {booking.line.document for booking in bookings if booking.line.document}
-    party = parties.pop() if len(parties) == 1 else ""
-    parts = split(net_lines(bookings, party), lines_max)
-    text = narration(bookings, corrects)
+    """The document of one entry, or its numbered parts; empty when the bookings net to nothing. `reference` is left ''."""
+    native = kind != "journal"
+    parts = split(net_lines(entry.pairs, entry.party), lines_max)
+    text = narration(entry, corrects)
+    days = sorted({entry.effective_from.isoformat(), entry.effective_to.isoformat()})
+    metadata = {"rows": " ".join(sorted({pair.row for pair in entry.pairs})), "effective": "..".join(days)}
+    if entry.provisional:
+        metadata["provisional"] = "yes"
     out = []
     for number, lines in enumerate(parts, 1):
         suffix = f" (part {number} of {len(parts)})" if len(parts) > 1 else ""
@@ -228,46 +296,35 @@ def documents(
                 reference="",
                 narration=text[: narration_length_max - len(suffix)] + suffix,
                 lines=tuple(lines),
-                number=next(iter(numbers)) if len(numbers) == 1 and kind != "journal" else "",
-                party=party if kind != "journal" else "",
+                number=entry.first_document if native and entry.documents == 1 else "",
+                party=entry.party if native else "",
                 corrects_period=corrects,
-                metadata=_metadata(bookings),
+                metadata=metadata,
             )
         )
     return out
 
 
-def narration(bookings: Sequence[Booking], corrects: str = "") -> str:
-    """What an entry is and why, in one line: event types and counts, place, documents; the cause of a correction."""
-    types = sorted({booking.line.type for booking in bookings})
-    events = {booking.line.event_id for booking in bookings}
-    places = sorted({booking.line.location for booking in bookings if booking.line.location})
-    numbers = sorted({booking.line.document for booking in bookings if booking.line.document})
-    text = f"{' and '.join(types)}: {len(events)} event{'s' if len(events) != 1 else ''}"
-    if len(places) == 1:
-        text += f" at {places[0]}"
-    if len(numbers) == 1:
-        text += f", document {numbers[0]}"
-    elif numbers:
-        text += f", {len(numbers)} documents {numbers[0]} to {numbers[-1]}"
-    restated = {b.affected.event_id for b in bookings if b.affected is not None}
-    if restated:
-        text += f"; restates {len(restated)} earlier movement{'s' if len(restated) != 1 else ''}"
-    if any(booking.correction for booking in bookings):
+def narration(entry: Summary, corrects: str = "") -> str:
+    """What an entry is and why, in one line: event type and count, place, documents; what a correction corrects."""
+    text = f"{entry.type}: {_count(entry.events, 'event')}"
+    if entry.place:
+        text += f" at {entry.place}"
+    if entry.documents == 1:
+        text += f", document {entry.first_document}"
+    elif entry.documents:
+        text += f", {entry.documents} documents {entry.first_document} to {entry.last_document}"
+    if entry.restated:
+        text += f"; restates {_count(entry.restated, 'earlier movement')}"
+    if entry.correction:
         text = f"correction of {text}"
     if corrects:
-        days = sorted({booking.effective for booking in bookings})
-        span = f"{days[0]}" if len(days) == 1 else f"{days[0]} to {days[-1]}"
+        span = str(entry.effective_from)
+        if entry.effective_to != entry.effective_from:
+            span += f" to {entry.effective_to}"
         text += f"; belongs to {span} in period {corrects}, which is closed"
     return text
 
 
-def _metadata(bookings: Sequence[Booking]) -> dict[str, str]:
-    days = sorted({booking.effective.isoformat() for booking in bookings})
-    out = {
-        "rows": " ".join(sorted({booking.row for booking in bookings})),
-        "effective": days[0] if len(days) == 1 else f"{days[0]}..{days[-1]}",
-    }
-    if any(booking.provisional for booking in bookings):
-        out["provisional"] = "yes"
-    return out
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
