@@ -112,10 +112,11 @@ page = Table(
     Column("codec", String, nullable=False),  # of the bytes: 'json', 'csv' …; the body is always zlib over them
     Column("sha256", LargeBinary(32), nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Index("ix_page_batch", "batch"),
 )
 
-# One landing transaction: SLA stamps and the audit chain. Counts are of this batch; its event rows lie in
-# event_from..event_to (0, -1 when it has none). `digest` is over pages, records, event lines and supersessions, so an
+# One landing transaction: SLA stamps and the audit chain. Counts are of this batch; its record and
+# event rows lie between from and to (0, -1 when it has none). `digest` is over pages, records, event lines and supersessions, so an
 # altered row of any of them breaks the chain.
 batch = Table(
     "batch",
@@ -132,6 +133,8 @@ batch = Table(
     Column("late_revisions", Integer, nullable=False),
     Column("skipped", Integer, nullable=False),
     Column("failed", Integer, nullable=False),
+    Column("record_from", Id, nullable=False),
+    Column("record_to", Id, nullable=False),
     Column("event_from", Id, nullable=False),
     Column("event_to", Id, nullable=False),
     Column("run", String, nullable=False),
@@ -148,6 +151,7 @@ record = Table(
     metadata,
     _id(),
     Column("company", Integer, nullable=False),
+    Column("batch", Id, nullable=False),
     Column("source", Integer, nullable=False),
     Column("key", Digest, nullable=False),
     Column("n", Integer, nullable=False),
@@ -204,6 +208,7 @@ superseded = Table(
     Column("event", Id, ForeignKey("event.id"), primary_key=True, autoincrement=False),
     Column("batch", Id, nullable=False),
     Column("why", SmallInteger, nullable=False),  # 0 newer revision, 1 cancelled or voided, 2 deleted, 3 re-mapped
+    Index("ix_superseded_batch", "batch"),
 )
 
 # Items an event line touches beside its own (landed-cost targets by document, SKU merges), as resolved when valued.
