@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from tieout_sandbox.sample.project import ACTS, SampleCompany, acts, create, deliver
+from tieout_sandbox.sample.acts import ACTS, Act, acts, backdate, cancel, edit, redeliver, unknown_sku
+from tieout_sandbox.sample.project import SampleCompany, create
 
-__all__ = ["ACTS", "SampleCompany", "acts", "create", "deliver"]
+__all__ = ["ACTS", "Act", "SampleCompany", "acts", "backdate", "cancel", "create", "edit", "redeliver", "unknown_sku"]

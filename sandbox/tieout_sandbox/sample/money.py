@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import date, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tieout_sandbox.sample.world import CARRIER, CASE, MAIN, Clock, Item, cents, tenths, with_offset
@@ -11,6 +12,7 @@ from tieout_sandbox.sample.world import CARRIER, CASE, MAIN, Clock, Item, cents,
 if TYPE_CHECKING:
     from tieout_sandbox.sample.quarter import Quarter
 
+Bought = tuple[int, Item, int, int]  # receipt line, item, quantity in tenths of the bought unit, price of that unit
 ORDERS_A_DAY_MAX = 22
 TAX_PERCENT = 21
 
@@ -42,9 +44,9 @@ class Buying:
             self.quarter.on_order.add(item.sku)
         for supplier, lines in sorted(baskets.items()):
             arrival = day + timedelta(days=self.rng.randint(4, 9))
-            self.quarter.later(arrival, lambda c, s=supplier, b=lines: self.receive(c, s, b))
+            self.quarter.later(arrival, partial(self.receive, supplier, lines))
 
-    def receive(self, clock: Clock, supplier: str, basket: list[tuple[Item, int]]) -> None:
+    def receive(self, supplier: str, basket: list[tuple[Item, int]], clock: Clock) -> None:
         """A goods receipt: cases where the item is bought by the case, at the case price."""
         at, number = clock.tick(), self.quarter.number("GR")
         lines: list[dict[str, Any]] = []
@@ -79,7 +81,7 @@ class Buying:
         self.quarter.add("receipts", at, number, data, "purchase.received")
         self.plan_bills(at.date(), number, supplier, bought)
 
-    def plan_bills(self, day: date, receipt: str, supplier: str, bought: list[tuple[int, Item, int, int]]) -> None:
+    def plan_bills(self, day: date, receipt: str, supplier: str, bought: list[Bought]) -> None:
         """Most receipts are billed once and right; some in two parts, some at another price, some not before the quarter ends."""
         when = day + timedelta(days=self.rng.randint(2, 12))
         plain = any(item.role == "plain" for _, item, _, _ in bought)
@@ -95,17 +97,17 @@ class Buying:
                     billed.append((line, item, share, asked))
             if billed:
                 due = when + timedelta(days=part * 6)
-                self.quarter.later(due, lambda c, b=billed: self.bill(c, receipt, supplier, b))
+                self.quarter.later(due, partial(self.bill, receipt, supplier, billed))
         if self.rng.randrange(3) == 0 and not plain:
             due = when + timedelta(days=self.rng.randint(1, 8))
-            self.quarter.later(due, lambda c: self.freight(c, receipt))
+            self.quarter.later(due, partial(self.freight, receipt))
         if not plain and self.rng.randrange(7) == 0:
-            line, item, quantity, price = self.rng.choice(bought)
-            if not item.cased:
+            chosen = self.rng.choice(bought)
+            if not chosen[1].cased:
                 due = when + timedelta(days=8)
-                self.quarter.later(due, lambda c: self.send_back(c, receipt, line, item, supplier, price))
+                self.quarter.later(due, partial(self.send_back, receipt, supplier, chosen))
 
-    def bill(self, clock: Clock, receipt: str, supplier: str, billed: list[tuple[int, Item, int, int]]) -> None:
+    def bill(self, receipt: str, supplier: str, billed: list[Bought], clock: Clock) -> None:
         at, number = clock.tick(), self.quarter.number("VB")
         lines, net, tax = [], 0, 0
         for row, (line, item, quantity, price) in enumerate(billed, 1):
@@ -134,7 +136,7 @@ class Buying:
         }
         self.quarter.add("bills", at, number, data, "purchase.billed")
 
-    def freight(self, clock: Clock, receipt: str) -> None:
+    def freight(self, receipt: str, clock: Clock) -> None:
         """The carrier's bill for one receipt, days after the goods and after some of them were sold."""
         at, number = clock.tick(), self.quarter.number("FB")
         data = {
@@ -147,8 +149,9 @@ class Buying:
         }
         self.quarter.add("freight", at, number, data, "landed_cost.billed")
 
-    def send_back(self, clock: Clock, receipt: str, line: int, item: Item, supplier: str, price: int) -> None:
+    def send_back(self, receipt: str, supplier: str, bought: Bought, clock: Clock) -> None:
         """Part of a receipt goes back; the credit note follows, once in a while a euro short."""
+        line, item, _, price = bought
         quantity = 10 * self.rng.randint(1, 4)
         if self.quarter.free(item.sku, MAIN) < quantity:
             return
@@ -169,10 +172,11 @@ class Buying:
         short = 100 if self.rng.randrange(4) == 0 else 0
         amount = max(1, price * quantity // 10 - short)
         due = at.date() + timedelta(days=self.rng.randint(5, 14))
-        self.quarter.later(due, lambda c: self.credit(c, number, supplier, item, quantity, amount))
+        self.quarter.later(due, partial(self.credit, number, supplier, (item, quantity), amount))
 
-    def credit(self, clock: Clock, rma: str, supplier: str, item: Item, quantity: int, amount: int) -> None:
+    def credit(self, rma: str, supplier: str, goods: tuple[Item, int], amount: int, clock: Clock) -> None:
         at, number = clock.tick(), self.quarter.number("CN")
+        item, quantity = goods
         data = {
             "credit_no": number,
             "credited_at": with_offset(at),

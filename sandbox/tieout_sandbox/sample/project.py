@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -28,6 +28,15 @@ class SampleCompany:
     folder: Path
     seed: int
     expected: dict[str, Any]
+
+    def describe(self) -> str:
+        """One line for people: what there is."""
+        streams = self.expected["records_by_stream"]
+        kinds = f"{streams['shipments']} shipments, {streams['receipts']} receipts, {streams['returns']} returns"
+        return (
+            f"{self.expected['records']} records in {len(streams)} feeds ({kinds} and more), "
+            f"{self.expected['duplicates']} of them sent twice; project in {self.folder}"
+        )
 
 
 def create(folder: Path, seed: int = 7) -> SampleCompany:
@@ -120,140 +129,6 @@ def _expected(seed: int, quarter: Quarter, duplicates: int) -> dict[str, Any]:
             if item.role == "plain"
         },
     }
-
-
-# the second half of the demonstration
-
-ACTS = ("shuffled", "backdated", "edited", "cancelled", "unknown_sku")
-
-
-def deliver(folder: Path, act: str) -> dict[str, Any]:
-    """Put one act's files into the drop folder, and the source's new stock report. Returns what it is about."""
-    seed = int(json.loads((folder / EXPECTED).read_text(encoding="utf-8"))["seed"])
-    quarter = Quarter(seed)
-    about: dict[str, Any] = {}
-    for number, name in enumerate(ACTS, 1):
-        records, about = _ACT[name](quarter)
-        if name == act:
-            for stream, rows in records.items():
-                write_feed(folder, BY_STREAM[stream], rows, f"act-{number}-{act}")
-            write_stock(folder, quarter.book, LAST_DAY + timedelta(days=number))
-            return {"act": act, **about}
-    raise ValueError(f"act: {act!r} is none of {', '.join(ACTS)}")
-
-
-def acts(folder: Path) -> list[dict[str, Any]]:
-    """All acts at once, in order: the state in which the demonstration ends."""
-    return [deliver(folder, act) for act in ACTS]
-
-
-Delivery = tuple[dict[str, list[Record]], dict[str, Any]]
-
-
-def _shuffled(quarter: Quarter) -> Delivery:
-    rng = Random(len(quarter.records))
-    streams: dict[str, list[Record]] = {}
-    for record in quarter.records:
-        streams.setdefault(record.stream, []).append(record)
-    for rows in streams.values():
-        rng.shuffle(rows)
-    return streams, {"records": len(quarter.records), "expect": "nothing is posted"}
-
-
-def _backdated(quarter: Quarter) -> Delivery:
-    """A receipt from early in the quarter turns up, cheaper than what was sold since."""
-    item = next(item for item in quarter.items if item.role == "quiet")
-    sold = [r for r in quarter.records if r.stream == "shipments" and r.data["sku"] == item.sku]
-    day = date(2026, 1, 12)
-    price = max(1, item.cost * 4 // 5)
-    data = {
-        "receipt_no": "GR-LATE-1",
-        "received_at": f"{day.isoformat()}T07:30:00+01:00",
-        "supplier": item.supplier,
-        "location": "MAIN",
-        "lines": [
-            {
-                "line": 1,
-                "sku": item.sku,
-                "quantity": "12",
-                "unit": item.unit,
-                "unit_price": cents(price),
-                "weight_kg": "12.000",
-            }
-        ],
-        "rev": 1,
-    }
-    quarter.book.move(item.sku, "MAIN", 120)
-    record = Record("receipts", quarter.records[0].at, "GR-LATE-1", data, Counter(["purchase.received"]))
-    return {"receipts": [record]}, {
-        "document": "GR-LATE-1",
-        "sku": item.sku,
-        "quantity": "12",
-        "later_sales": len(sold),
-    }
-
-
-def _last_sale(quarter: Quarter, skip: int) -> Record:
-    """A late shipment of a normal item of at least two units that nobody has returned."""
-    returned = {(r.data["shipment_no"], r.data["shipment_line"]) for r in quarter.records if r.stream == "returns"}
-    fitting = [
-        r
-        for r in quarter.records
-        if r.stream == "shipments"
-        and r.at.month == 3
-        and quarter.by_sku[r.data["sku"]].role == "normal"
-        and r.data["quantity"] in ("2", "3", "4", "5")
-        and (r.data["shipment_no"], r.data["line"]) not in returned
-    ]
-    return fitting[-1 - skip]
-
-
-def _edited(quarter: Quarter) -> Delivery:
-    """The shop corrects a shipped quantity: one unit less, as revision 2 of the same line."""
-    sale = _last_sale(quarter, 40)
-    fewer = int(sale.data["quantity"]) - 1
-    quarter.book.move(sale.data["sku"], sale.data["location"], 10)
-    record = replace(sale, data={**sale.data, "quantity": str(fewer), "rev": 2})
-    about = {"document": sale.data["shipment_no"], "line": sale.data["line"], "sku": sale.data["sku"]}
-    return {"shipments": [record]}, {**about, "was": sale.data["quantity"], "is": str(fewer)}
-
-
-def _cancelled(quarter: Quarter) -> Delivery:
-    sale = _last_sale(quarter, 80)
-    quarter.book.move(sale.data["sku"], sale.data["location"], 10 * int(sale.data["quantity"]))
-    record = replace(sale, data={**sale.data, "status": "cancelled", "rev": 2}, events=Counter())
-    about = {"document": sale.data["shipment_no"], "line": sale.data["line"], "sku": sale.data["sku"]}
-    return {"shipments": [record]}, {**about, "quantity": sale.data["quantity"]}
-
-
-def _unknown_sku(quarter: Quarter) -> Delivery:
-    """A shipment of something nobody has put into the item master; three good lines come with it."""
-    sale = _last_sale(quarter, 0)
-    rows = []
-    for line, sku in enumerate(("XX-9999", *sorted(i.sku for i in quarter.items if i.role == "normal")[:3]), 1):
-        data = {
-            **sale.data,
-            "shipment_no": "SH-NEW-1",
-            "order_no": "SO-NEW-1",
-            "line": line,
-            "sku": sku,
-            "location": "MAIN",
-        }
-        data = {**data, "quantity": "1", "unit": "each", "unit_price": "49.90" if line == 1 else data["unit_price"]}
-        if line > 1:
-            data["unit"] = quarter.by_sku[sku].unit
-            quarter.book.move(sku, "MAIN", -10)
-        rows.append(replace(sale, key=f"SH-NEW-1/{line}", data=data))
-    return {"shipments": rows}, {"document": "SH-NEW-1", "sku": "XX-9999", "amount": "49.90", "good_lines": 3}
-
-
-_ACT = {
-    "shuffled": _shuffled,
-    "backdated": _backdated,
-    "edited": _edited,
-    "cancelled": _cancelled,
-    "unknown_sku": _unknown_sku,
-}
 
 
 # configuration

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from tieout_sandbox.sample.money import Buying
 from tieout_sandbox.sample.world import (
@@ -32,6 +33,15 @@ CUSTOMERS = 160
 REASONS_OUT = ("DMG", "SHR", "THF", "SMP", "DON", "USE", "OBS")
 LATE_SALE = FIRST_DAY + timedelta(days=26)
 QUIET_UNTIL = FIRST_DAY + timedelta(days=40)
+
+
+class Order(NamedTuple):
+    """A customer's order and the place that ships it."""
+
+    number: str
+    customer: str
+    channel: str
+    place: str
 
 
 class Quarter:
@@ -98,11 +108,13 @@ class Quarter:
     def open_books(self) -> None:
         """Opening stock at the start of the first day: the cost of every unit is its item's."""
         at = datetime.combine(FIRST_DAY, datetime.min.time())
+        for item in (i for i in self.items if i.role == "quiet"):
+            self.later(QUIET_UNTIL - timedelta(days=5), partial(self.buying.receive, item.supplier, [(item, 600)]))
         for item in self.items:
             places = (MAIN,) if item.role != "normal" else (MAIN, EAST, WEST)
             for place in places:
                 low, high = (24, 70) if place == MAIN else (6, 18)
-                quantity = 30 if item.role == "late" else self.quantity(item, low, high)
+                quantity = {"late": 30, "quiet": 60}.get(item.role) or self.quantity(item, low, high)
                 value = quantity * item.cost // 10
                 self.book.move(item.sku, place, quantity)
                 if item.role == "plain":
@@ -130,77 +142,65 @@ class Quarter:
                 chosen.append((item, quantity))
         if not chosen:
             return
-        order, customer = self.number("SO"), f"C-{self.rng.randrange(CUSTOMERS):04d}"
-        channel = "web" if place == MAIN else "shop"
+        customer = f"C-{self.rng.randrange(CUSTOMERS):04d}"
+        order = Order(self.number("SO"), customer, "web" if place == MAIN else "shop", place)
         if len(chosen) > 1 and self.rng.randrange(8) == 0:  # a partial shipment: the rest follows on another day
             chosen, rest = chosen[:1], chosen[1:]
             wait = day + timedelta(days=self.rng.randint(1, 4))
-            self.later(wait, lambda c: self.ship(c, order, customer, channel, place, rest))
-        self.ship(clock, order, customer, channel, place, chosen)
+            self.later(wait, partial(self.ship, order, rest))
+        self.ship(order, chosen, clock)
 
-    def ship(
-        self, clock: Clock, order: str, customer: str, channel: str, place: str, lines: list[tuple[Item, int]]
-    ) -> None:
-        there = [(item, quantity) for item, quantity in lines if self.free(item.sku, place) >= quantity]
+    def ship(self, order: Order, lines: list[tuple[Item, int]], clock: Clock) -> None:
+        there = [(item, quantity) for item, quantity in lines if self.free(item.sku, order.place) >= quantity]
         if not there:
             return
         shipment = self.number("SH")
         for line, (item, quantity) in enumerate(there, 1):
             at = clock.tick()
-            self.ship_line(at, order, shipment, line, customer, channel, place, item, quantity)
+            self.ship_line(at, order, (shipment, line), item, quantity)
             if item.role == "normal" and self.rng.randrange(16) == 0:
-                self.plan_return(at.date(), shipment, line, item, quantity, place)
+                self.plan_return(at.date(), (shipment, line), item, quantity, order.place)
 
-    def ship_line(
-        self,
-        at: datetime,
-        order: str,
-        shipment: str,
-        line: int,
-        customer: str,
-        channel: str,
-        place: str,
-        item: Item,
-        quantity: int,
-    ) -> None:
-        self.book.move(item.sku, place, -quantity)
+    def ship_line(self, at: datetime, order: Order, shipped: tuple[str, int], item: Item, quantity: int) -> None:
+        self.book.move(item.sku, order.place, -quantity)
         if item.role == "plain":
             self.book.take(item.sku, quantity)
         data = {
-            "shipment_no": shipment,
-            "line": line,
+            "shipment_no": shipped[0],
+            "line": shipped[1],
             "status": "shipped",
-            "order_no": order,
-            "customer": customer,
-            "channel": channel,
+            "order_no": order.number,
+            "customer": order.customer,
+            "channel": order.channel,
             "shipped_at": local(at),
             "sku": item.sku,
             "quantity": tenths(quantity),
             "unit": item.unit,
             "unit_price": cents(item.cost * 2 + 95),
-            "location": place,
+            "location": order.place,
         }
-        self.add("shipments", at, f"{shipment}/{line}", data, "order.fulfilled")
+        self.add("shipments", at, f"{shipped[0]}/{shipped[1]}", data, "order.fulfilled")
 
     def sell_before_arrival(self, clock: Clock, day: date) -> None:
         """The deliberate negative stock: three items leave before the truck with them is booked in, two days later."""
         for item in (i for i in self.items if i.role == "late"):
             held = self.book.total(item.sku)
-            order, shipment = self.number("SO"), self.number("SH")
-            self.ship_line(clock.tick(), order, shipment, 1, "C-0007", "web", MAIN, item, held + 40)
-            self.later(day + timedelta(days=2), lambda c, i=item: self.buying.receive(c, i.supplier, [(i, 24 * 10)]))
+            order = Order(self.number("SO"), "C-0007", "web", MAIN)
+            self.ship_line(clock.tick(), order, (self.number("SH"), 1), item, held + 40)
+            self.later(day + timedelta(days=2), partial(self.buying.receive, item.supplier, [(item, 24 * 10)]))
 
     # what comes back
 
-    def plan_return(self, day: date, shipment: str, line: int, item: Item, sold: int, place: str) -> None:
+    def plan_return(self, day: date, shipped: tuple[str, int], item: Item, sold: int, place: str) -> None:
         quantity = sold if self.rng.randrange(2) else max(10, sold // 20 * 10)
         inspect = self.rng.randrange(3) == 0
         when = day + timedelta(days=self.rng.randint(4, 20))
-        self.later(when, lambda c: self.take_back(c, shipment, line, item, min(quantity, sold), place, inspect))
+        self.later(when, partial(self.take_back, shipped, (item, min(quantity, sold)), place, inspect))
 
     def take_back(
-        self, clock: Clock, shipment: str, line: int, item: Item, quantity: int, place: str, inspect: bool
+        self, shipped: tuple[str, int], goods: tuple[Item, int], place: str, inspect: bool, clock: Clock
     ) -> None:
+        item, quantity = goods
         number, at = self.number("RT"), clock.tick()
         self.book.move(item.sku, place, quantity)
         self.returned.add(item.sku)
@@ -208,8 +208,8 @@ class Quarter:
             "return_no": number,
             "line": 1,
             "received_at": with_offset(at),
-            "shipment_no": shipment,
-            "shipment_line": line,
+            "shipment_no": shipped[0],
+            "shipment_line": shipped[1],
             "sku": item.sku,
             "quantity": tenths(quantity),
             "location": place,
@@ -219,15 +219,15 @@ class Quarter:
         if inspect:
             self.waiting[item.sku, place] += quantity
             when = at.date() + timedelta(days=self.rng.randint(2, 9))
-            self.later(when, lambda c: self.decide(c, number, item, quantity, place))
+            self.later(when, partial(self.decide, number, item, quantity, place))
 
-    def decide(self, clock: Clock, return_no: str, item: Item, quantity: int, place: str) -> None:
-        at, verdict = clock.tick(), self.rng.choice(("sellable", "sellable", "scrap"))
+    def decide(self, return_no: str, item: Item, quantity: int, place: str, clock: Clock) -> None:
+        number, at, verdict = self.number("DS"), clock.tick(), self.rng.choice(("sellable", "sellable", "scrap"))
         self.waiting[item.sku, place] -= quantity
         if verdict == "scrap":
             self.book.move(item.sku, place, -quantity)
         data = {
-            "disposition_no": self.number("DS"),
+            "disposition_no": number,
             "decided_at": local(at),
             "return_no": return_no,
             "return_line": 1,
@@ -236,7 +236,7 @@ class Quarter:
             "location": place,
             "verdict": verdict,
         }
-        self.add("dispositions", at, data["disposition_no"], data, "return.dispositioned")
+        self.add("dispositions", at, number, data, "return.dispositioned")
 
     # between the shelves
 
@@ -253,40 +253,39 @@ class Quarter:
         for line, (item, quantity) in enumerate(lines, 1):
             self.book.move(item.sku, MAIN, -quantity)
             self.book.transit[item.sku] += quantity
-            self.move_row(clock.tick(), number, line, "dispatch", item, quantity, MAIN, place)
+            self.move_row(clock.tick(), f"{number}/{line}/dispatch", item, quantity, place)
         arrival = day + timedelta(days=self.rng.randint(1, 3))
-        self.later(arrival, lambda c: self.arrive(c, number, lines, place, loses))
+        self.later(arrival, partial(self.arrive, number, lines, place, loses))
 
-    def arrive(self, clock: Clock, number: str, lines: list[tuple[Item, int]], place: str, loses: bool) -> None:
+    def arrive(self, number: str, lines: list[tuple[Item, int]], place: str, loses: bool, clock: Clock) -> None:
         for line, (item, quantity) in enumerate(lines, 1):
             lost = 10 if loses and line == 1 else 0
             arrived = quantity - lost
             self.book.transit[item.sku] -= arrived
             self.book.move(item.sku, place, arrived)
-            self.move_row(clock.tick(), number, line, "receive", item, arrived, MAIN, place)
+            self.move_row(clock.tick(), f"{number}/{line}/receive", item, arrived, place)
             if lost:
                 when = clock.moment.date() + timedelta(days=5)
-                self.later(when, lambda c, i=item, n=line: self.write_off(c, number, n, i, place))
+                self.later(when, partial(self.write_off, number, line, item, place))
 
-    def write_off(self, clock: Clock, number: str, line: int, item: Item, place: str) -> None:
+    def write_off(self, number: str, line: int, item: Item, place: str, clock: Clock) -> None:
         self.book.transit[item.sku] -= 10
-        self.move_row(clock.tick(), number, line, "lost", item, 10, MAIN, place)
+        self.move_row(clock.tick(), f"{number}/{line}/lost", item, 10, place)
 
-    def move_row(
-        self, at: datetime, number: str, line: int, step: str, item: Item, quantity: int, origin: str, target: str
-    ) -> None:
+    def move_row(self, at: datetime, key: str, item: Item, quantity: int, target: str) -> None:
+        number, line, step = key.split("/")
         types = {"dispatch": "transfer.dispatched", "receive": "transfer.received", "lost": "transfer.closed_short"}
         data = {
             "transfer_no": number,
-            "line": line,
+            "line": int(line),
             "step": step,
             "moved_at": local(at),
             "sku": item.sku,
             "quantity": tenths(quantity),
-            "from": origin,
+            "from": MAIN,
             "to": target,
         }
-        self.add("transfers", at, f"{number}/{line}/{step}", data, types[step])
+        self.add("transfers", at, key, data, types[step])
 
     # on the shelves
 
@@ -300,15 +299,16 @@ class Quarter:
             signed = quantity if found else -quantity
             at = clock.tick()
             self.book.move(item.sku, place, signed)
+            number = self.number("AD")
             data = {
-                "adjustment_no": self.number("AD"),
+                "adjustment_no": number,
                 "adjusted_at": local(at),
                 "sku": item.sku,
                 "quantity": tenths(signed),
                 "location": place,
                 "reason": "FND" if found else self.rng.choice(REASONS_OUT),
             }
-            self.add("adjustments", at, data["adjustment_no"], data, "stock.adjusted")
+            self.add("adjustments", at, number, data, "stock.adjusted")
 
     def count(self, clock: Clock) -> None:
         """A cycle count of some fifteen items at one place, after the last movement of the day; most lines agree. Items
