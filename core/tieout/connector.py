@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import msgspec
 from pydantic import BaseModel
+
 from tieout.model.journal import Balance, Document, LedgerEntry, Receipt
 from tieout.model.master import Account
 
@@ -32,6 +33,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     key: tuple[str, ...]
+    line_key: str | None = None
     revision: str | None = None
     cursor: str = "opaque"
     lag_seconds: int = 0
