@@ -1,0 +1,107 @@
+"""Who a record is: its key, its revision's place in order, the hash of its content. Equal on every machine.
+
+    key      16 bytes: 6 that ascend with the vendor's numbers, 10 of SHA-256 over source, transaction and line
+    content  16 bytes of SHA-256 over the canonical record
+
+The first six bytes are only for locality: neighbouring documents lie on neighbouring pages of the index, so a batch
+touches a few of them and not all. What tells records apart is the hash: 80 bits beside the number, which at a thousand
+million records of one stream leaves a chance of a collision below one in a million.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+
+from tieout.connector import Stream
+from tieout.mapping.identity import transaction_text
+from tieout.mapping.paths import Path, parse_path
+from tieout.pull.canonical import encode_value
+
+NUMBER_BYTES = 6
+_NUMBER_MAX = 1 << (8 * NUMBER_BYTES)
+_EDGES = string.ascii_letters + "-_/#: "
+_DIGITS = re.compile(r"[^0-9]+")
+_NUMERIC = re.compile(r"[+-]?\d+(\.\d+)?")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?")
+
+RevisionOrder = tuple[int, Any]
+
+
+class Identity:
+    """Reads key, revision and content of a stream's records. `line_key` is the path of the line id, if records are lines."""
+
+    def __init__(self, source: str, stream: Stream) -> None:
+        self.source = source
+        self.revised = stream.revision is not None
+        self._prefix = f"{source}\x1f"
+        self._key = [parse_path(path) for path in stream.key]
+        self._line = parse_path(stream.line_key) if stream.line_key else None
+        self._revision = parse_path(stream.revision) if stream.revision else None
+
+    def transactions(self, records: Sequence[Mapping[str, Any]]) -> list[str | None]:
+        """The vendor's transaction id of each record, with `#line` where records are lines; None where it has none."""
+        columns = [path.column(records) for path in self._key]
+        if len(columns) == 1 and self._line is None and all(type(value) is str and value for value in columns[0]):
+            return columns[0]
+        parts = zip(*columns, strict=True)
+        lines = self._line.column(records) if self._line else [None] * len(records)
+        return [_transaction(part, line) for part, line in zip(parts, lines, strict=True)]
+
+    def keys(self, transactions: Sequence[str]) -> list[bytes]:
+        """Record keys of transaction ids."""
+        prefix = self._prefix
+        return [_number(text) + sha256((prefix + text).encode()).digest()[:10] for text in transactions]
+
+    def nameless(self, content: bytes) -> bytes:
+        """The key of a record without an id: its content, so that a second delivery is a duplicate."""
+        return bytes(NUMBER_BYTES) + sha256(self._prefix.encode() + b"?" + content).digest()[:10]
+
+    def revisions(self, records: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Revision texts, empty where there is none."""
+        if self._revision is None:
+            return [""] * len(records)
+        return ["" if value is None else str(value) for value in self._revision.column(records)]
+
+
+def contents(records: Sequence[Mapping[str, Any]]) -> list[bytes]:
+    """Content hashes."""
+    return [sha256(encode_value(record)).digest()[:16] for record in records]
+
+
+def _transaction(parts: Sequence[Any], line: Any) -> str | None:
+    try:
+        text = transaction_text(parts)
+        return text if line is None else f"{text}#{transaction_text([line])}"
+    except ValueError:
+        return None
+
+
+def _number(text: str) -> bytes:
+    digits = text.strip(_EDGES)
+    if not (digits.isdecimal() and digits.isascii()):
+        digits = _DIGITS.sub("", digits)
+    return (int(digits[-15:]) % _NUMBER_MAX if digits else 0).to_bytes(NUMBER_BYTES, "big")
+
+
+def revision_order(text: str) -> RevisionOrder:
+    """A sort key for revisions: none, then numbers by value, then ISO times as instants, then other text."""
+    if not text:
+        return (0, 0)
+    if _NUMERIC.fullmatch(text):
+        return (1, Decimal(text))
+    if _TIME.fullmatch(text):
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            return (3, text)
+        return (2, moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment)
+    return (3, text)
+
+
+__all__ = ["Identity", "Path", "RevisionOrder", "contents", "revision_order"]

@@ -1,0 +1,290 @@
+"""Vendor words to our codes: item, locations, party, unit, reason. What is unknown holds its event, never more.
+
+An event with anything unknown is held whole: all its lines wait together, with one exception that names every unknown
+word, the money it holds up and the command that teaches it. A line of an item that is not stocked (services, postage) is
+left out and counted; if it was the event's first line, its header amounts move to the next.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date, timedelta
+from fractions import Fraction
+from itertools import groupby
+
+import msgspec
+
+from tieout.model.catalogue import EVENT_TYPES, REASONS
+from tieout.model.event import EventLine
+from tieout.model.master import Item
+from tieout.model.money import from_minor, round_fraction
+from tieout.model.quantity import QUANTITY_MAX, SCALE, from_scaled
+from tieout.model.units import factor, unit_code
+from tieout.pull.company import Company
+from tieout.store.masters import Kind
+
+_HEAD_FIELDS = frozenset(
+    ["head_amount", "amounts", "tenders", "hours", "basis", "treatment", "status", "policies", "category"]
+    + ["party_group", "memo", "actor"]
+)
+_DAY_MICROS = 86_400_000_000
+_EPOCH = date(1970, 1, 1)
+_MISSING = object()
+
+Unknown = tuple[str, str, str, str]  # kind, connection, external id, fix
+
+
+class Held(msgspec.Struct):
+    """An event that waits: its lines as mapped, why, and how much money is in it (minor units, None where unknown)."""
+
+    event_id: str
+    record: int
+    code: str
+    message: str
+    fix: str
+    unknown: list[Unknown]
+    amount: int | None
+
+
+class Resolved(msgspec.Struct):
+    """Lines in our codes with the record of each, events held, lines left out by reason."""
+
+    lines: list[EventLine]
+    records: list[int]
+    held: list[Held]
+    skipped: Counter[str]
+
+
+class Problem(msgspec.Struct):
+    """One thing wrong with one line."""
+
+    code: str
+    message: str
+    fix: str
+    unknown: Unknown | None = None
+
+
+class Resolver:
+    """Resolves the lines of one connection of one company. Remembers answers that do not depend on the day."""
+
+    def __init__(self, company: Company, connection: str) -> None:
+        self.company = company
+        self.connection = connection
+        self._known: dict[str, dict[str, str | None]] = {"item": {}, "location": {}, "party": {}}
+        self._dated: set[tuple[str, str]] = set()
+        self._unstocked: set[str] = set()
+
+    def run(self, lines: Sequence[EventLine], records: Sequence[int]) -> Resolved:
+        """Resolve mapped lines, in place. `records` says which record each line is of; lines of an event are adjacent."""
+        out = Resolved([], [], [], Counter())
+        items, places = self._known["item"], self._known["location"]
+        parties = self._known["party"]
+        single = len({line.event_id for line in lines}) == len(lines)
+        rest: list[int] = []
+        for index, line in enumerate(lines):
+            # the common case without a call: every word known, nothing rare on the line
+            item, place = line.item, line.location
+            party = line.party
+            if (
+                single
+                and (not item or items.get(item))
+                and (not place or places.get(place))
+                and (not party or parties.get(party))
+                and not line.to_location
+                and not line.reason
+                and (line.extra is None or ("unit" not in line.extra and "to_item" not in line.extra))
+                and item not in self._unstocked
+            ):
+                if item:
+                    line.item = items[item]  # type: ignore[assignment]
+                if place:
+                    line.location = places[place]  # type: ignore[assignment]
+                if party:
+                    line.party = parties[party]  # type: ignore[assignment]
+                out.lines.append(line)
+                out.records.append(records[index])
+            else:
+                rest.append(index)
+        if rest:
+            self._carefully([lines[i] for i in rest], [records[i] for i in rest], out)
+        return out
+
+    def _carefully(self, lines: Sequence[EventLine], records: Sequence[int], out: Resolved) -> None:
+        pairs = zip(lines, records, strict=True)
+        for event_id, group in groupby(pairs, key=lambda pair: pair[0].event_id):
+            members = list(group)
+            problems = [problem for line, _ in members for problem in self._line(line)]
+            if problems:
+                out.held.append(self._hold(event_id, members[0][1], [line for line, _ in members], problems))
+                continue
+            kept = self._stocked([line for line, _ in members], out.skipped)
+            out.lines += kept
+            out.records += [members[0][1]] * len(kept)
+
+    def _line(self, line: EventLine) -> list[Problem]:
+        """Put our codes into a line; what could not be found."""
+        found: list[Problem] = []
+        day = _EPOCH + timedelta(days=line.at // _DAY_MICROS)
+        external = line.item
+        if line.item:
+            line.item = self._code("item", line.item, day, found)
+        if line.location:
+            line.location = self._code("location", line.location, day, found)
+        if line.to_location:
+            line.to_location = self._code("location", line.to_location, day, found)
+        if line.party:
+            line.party = self._party(line.party, day)
+        if line.extra:
+            if line.extra.get("to_item"):
+                line.extra["to_item"] = self._code("item", line.extra["to_item"], day, found)
+            if "unit" in line.extra and not found:
+                found += self._unit(line, external, day)
+        if line.type == "stock.adjusted" or line.reason in self.company.reasons:
+            found += self._reason(line)
+        if abs(line.quantity) > QUANTITY_MAX or abs(line.amount or 0) > QUANTITY_MAX or line.type not in EVENT_TYPES:
+            found.append(
+                Problem("TO3206", f"{line.type}: a number beyond 64 bits, or no such type", "mend the mapping")
+            )
+        return found
+
+    def _code(self, kind: Kind, external: str, day: date, problems: list[Problem]) -> str:
+        known = self._known[kind]
+        answer = known.get(external, _MISSING)
+        if answer is _MISSING:
+            answer = self._look_up(kind, external, day)
+        if isinstance(answer, str):
+            return answer
+        fix = self.company.masters.fix(kind, self.connection, external)
+        code = "TO3201" if kind == "item" else "TO3202"
+        unknown = (kind, self.connection, external, fix)
+        problems.append(Problem(code, f"unknown {kind} {external!r}", fix, unknown))
+        return external
+
+    def _look_up(self, kind: Kind, external: str, day: date) -> str | None:
+        masters = self.company.masters
+        answer = masters.resolve(kind, self.connection, external, day)
+        if (kind, external) in self._dated or masters.is_dated(kind, self.connection, external):
+            self._dated.add((kind, external))
+            return answer
+        self._known[kind][external] = answer
+        if kind == "item" and answer is not None and not masters.item(answer).stocked:
+            self._unstocked.add(external)
+        return answer
+
+    def _party(self, external: str, day: date) -> str:
+        """A party nobody taught keeps the source's own id: it decides no amount and no account of stock."""
+        known = self._known["party"]
+        answer = known.get(external)
+        if answer is None:
+            answer = self.company.masters.resolve("party", self.connection, external, day)
+            if self.company.masters.is_dated("party", self.connection, external):
+                return answer or external
+            answer = known[external] = answer or external
+        return answer
+
+    def _unit(self, line: EventLine, external: str, day: date) -> list[Problem]:
+        extra = line.extra or {}
+        text = extra.pop("unit")
+        line.extra = extra or None
+        if not line.item:
+            return []
+        item = self.company.masters.item(line.item, day)
+        code = unit_code(text) or (text if text in item.units else None)
+        ratio = factor(code, item.stock_unit, item.units) if code else None
+        if ratio is None:
+            return [self._unknown_unit(item, external, text)]
+        if ratio == 1:
+            return []
+        converted = line.quantity * ratio
+        book = Fraction(extra["book_quantity"]) * ratio if "book_quantity" in extra else None
+        if converted.denominator != 1 or (book is not None and (book * SCALE).denominator != 1):
+            words = f"{from_scaled(line.quantity)} {text} of {item.sku} is no exact quantity of {item.stock_unit}"
+            return [Problem("TO3204", words, "choose a smaller stock unit for the item, or mend its conversion")]
+        line.quantity = converted.numerator
+        if book is not None:
+            extra["book_quantity"] = from_scaled((book * SCALE).numerator)
+        if "unit_price" in extra:
+            extra["unit_price"] = _exact_text(Fraction(extra["unit_price"]) / ratio)
+        return []
+
+    def _unknown_unit(self, item: Item, external: str, text: str) -> Problem:
+        known = sorted({item.stock_unit, *item.units})
+        fix = f"add `{text}=N` to the units of {item.sku} (known: {', '.join(known)}) and run tieout items import FILE"
+        unknown = ("unit", self.connection, f"{external}/{text}", fix)
+        return Problem("TO3203", f"unit {text!r} has no conversion to the stock unit of {item.sku!r}", fix, unknown)
+
+    def _reason(self, line: EventLine) -> list[Problem]:
+        given = line.reason
+        reason = self.company.reasons.get(given, given)
+        if line.type != "stock.adjusted" or reason in REASONS:
+            line.reason = reason
+            return []
+        if self.company.unknown_reason == "suspense":
+            line.reason = "unknown"
+            return []
+        fix = f'add "{given}" = one of {", ".join(sorted(REASONS))} to [reasons] in tieout.toml'
+        return [Problem("TO3205", f"unknown reason {given!r}", fix, ("reason", self.connection, given, fix))]
+
+    def _stocked(self, lines: list[EventLine], skipped: Counter[str]) -> list[EventLine]:
+        masters = self.company.masters
+        kept = [line for line in lines if not line.item or masters.item(line.item).stocked]
+        if len(kept) == len(lines):
+            return lines
+        skipped["item is not stocked"] += len(lines) - len(kept)
+        if kept and not kept[0].head:
+            moved = {name: value for name, value in (lines[0].extra or {}).items() if name in _HEAD_FIELDS}
+            kept[0].head = True
+            kept[0].extra = {**(kept[0].extra or {}), **moved} or None
+        return kept
+
+    def _hold(self, event_id: str, record: int, lines: Sequence[EventLine], problems: Sequence[Problem]) -> Held:
+        amount = _amount(lines, self.company)
+        words = "; ".join(dict.fromkeys(problem.message for problem in problems))
+        first = lines[0]
+        money = f", {from_minor(amount, self.company.currency)} {self.company.currency}" if amount is not None else ""
+        document = f" {first.document}" if first.document else ""
+        return Held(
+            event_id=event_id,
+            record=record,
+            code=problems[0].code,
+            message=f"{first.type}{document}: {words}{money}",
+            fix="; ".join(dict.fromkeys(problem.fix for problem in problems)),
+            unknown=list(dict.fromkeys(problem.unknown for problem in problems if problem.unknown)),
+            amount=amount,
+        )
+
+
+def _amount(lines: Sequence[EventLine], company: Company) -> int | None:
+    """The money in an event: its stated amounts, else quantity × the item's catalogue cost; None where neither is known."""
+    stated = [abs(line.amount) for line in lines if line.amount is not None]
+    if stated:
+        return sum(stated)
+    head = (lines[0].extra or {}).get("head_amount")
+    digits = len(from_minor(1, company.currency).partition(".")[2])
+    if head is not None:
+        return abs(round_fraction(Fraction(head) * 10**digits))
+    total, known = Fraction(0), False
+    for line in lines:
+        if line.item and company.masters.knows("item", line.item):
+            cost = company.masters.item(line.item).catalogue_cost
+            if cost is not None:
+                total += Fraction(cost) * abs(line.quantity) / SCALE
+                known = True
+    return round_fraction(total * 10**digits) if known else None
+
+
+def _exact_text(value: Fraction) -> str:
+    """Decimal text where there is an exact one, else `n/d`."""
+    denominator = value.denominator
+    for prime in (2, 5):
+        while denominator % prime == 0:
+            denominator //= prime
+    if denominator != 1:
+        return str(value)
+    places = 0
+    while (value * 10**places).denominator != 1:
+        places += 1
+    scaled = (value * 10**places).numerator
+    sign, digits = ("-" if scaled < 0 else ""), str(abs(scaled)).rjust(places + 1, "0")
+    return f"{sign}{digits[:-places]}.{digits[-places:]}" if places else f"{sign}{digits}"
