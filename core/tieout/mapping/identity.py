@@ -1,0 +1,77 @@
+"""Who an event is and what it says: 16-byte hashes over canonical text, the same for every arrival order and machine.
+
+`event_key` hashes company id, connection id (immutable, not its name), stream, the vendor's transaction id, line id or
+empty, event type and role within the mapping. `content_key` hashes what the line says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+
+from tieout.mapping.conversions import text_of
+from tieout.mapping.paths import Path
+from tieout.model.event import EventLine
+
+KEY_BYTES: Final = 16
+_PART: Final = "\x1f"  # parts are kept apart by a sign that ids of ours never hold
+_ENCODER: Final = msgspec.json.Encoder(order="deterministic")
+
+
+def key_prefix(company: str, connection: str, stream: str, event_type: str, role: str = "") -> str:
+    """The part of an event key that is the same for every event of one block; ValueError for ids with control signs."""
+    parts = (company, connection, stream, event_type, role)
+    if any(_PART in part for part in parts):
+        raise ValueError("identity: company, connection, stream, type and role hold no control signs")
+    return _PART.join(parts) + _PART
+
+
+def event_key(
+    *,
+    company: str,
+    connection: str,
+    stream: str,
+    transaction: str,
+    line: str,
+    event_type: str,
+    role: str = "",
+) -> str:
+    """The identity of an event as 32 hex digits. `line` and `role` are empty where there is none."""
+    return key_columns(key_prefix(company, connection, stream, event_type, role), [transaction], [line])[0]
+
+
+def key_columns(prefix: str, transactions: Sequence[str], lines: Sequence[str]) -> list[str]:
+    """`event_key` of many events at once. The length of the transaction id keeps it apart from the line id."""
+    return [
+        blake2b(
+            f"{prefix}{len(transaction)}{_PART}{transaction}{_PART}{line}".encode(), digest_size=KEY_BYTES
+        ).hexdigest()
+        for transaction, line in zip(transactions, lines, strict=True)
+    ]
+
+
+def content_key(line: EventLine) -> bytes:
+    """16 bytes over everything an event line says, in canonical form: equal content, equal bytes, whatever the arrival."""
+    return blake2b(_ENCODER.encode(line), digest_size=KEY_BYTES).digest()
+
+
+def transaction_text(parts: Sequence[Any]) -> str:
+    """The vendor's transaction id of one or several key values: `A`, or `A/1` with `/` and `%` inside a part escaped.
+
+    ValueError when a part is empty or no text or whole number: such a record has no identity.
+    """
+    texts = [text_of(part) if part is not None else "" for part in parts]
+    if not all(texts):
+        raise ValueError("a key field is empty")
+    if len(texts) == 1:
+        return texts[0]
+    return "/".join(text.replace("%", "%25").replace("/", "%2F") for text in texts)
+
+
+def transactions_of(records: Sequence[Any], key: Sequence[Path]) -> list[str]:
+    """The transaction id of every record of a page; ValueError for the first record that has none."""
+    columns = [path.column(records) for path in key]
+    return [transaction_text(parts) for parts in zip(*columns, strict=True)]
