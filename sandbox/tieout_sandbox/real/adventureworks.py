@@ -1,8 +1,8 @@
 """AdventureWorks: purchasing with sub-cent prices, rejects and freight; sales and returns; a full count at the end.
 
 Read in place: orders with their lines (joined), sales and returns with their products (joined), cost history. Derived
-feeds, written into the project: the inventory table summed per product (the count), and for standard cost the standard of
-every item before its first published change.
+feeds, written into the project: the inventory table summed per product (the count), the tax of each order in whole cents,
+and for standard cost the standard of every item before its first published change.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from decimal import Decimal
 from pathlib import Path
 
-from tieout_sandbox.real.raw import GENERATED, Facts, Project, Stream, cents, rows, write_config, write_table
+from tieout_sandbox.real.raw import GENERATED, Facts, Project, Stream, cents, money, rows, write_config, write_table
 
 FOLDER = "adventureworks"
 COUNT_DAY = "2025-08-11"  # the youngest date of the inventory table; every other date of the data is earlier
@@ -55,6 +55,7 @@ class AdventureWorks:
             for product, quantity in sorted(self.counted.items(), key=lambda pair: int(pair[0]))
         ]
         write_table(project / GENERATED / "count.csv", header, counted)
+        write_table(project / GENERATED / "charges.csv", ("PurchaseOrderID", "tax"), self._charges())
         streams = self._streams()
         if method == "standard":
             write_table(
@@ -88,7 +89,14 @@ class AdventureWorks:
                 self._path("PurchaseOrderHeader"),
                 "adventureworks_orders",
                 {"key": ["PurchaseOrderID"], "revision": "RevisionNumber", "dates_only": True},
-                [{**details, "as": "lines", "many": True}],
+                [
+                    {**details, "as": "lines", "many": True},
+                    {
+                        "path": f"{GENERATED}/charges.csv",
+                        "on": {"PurchaseOrderID": "PurchaseOrderID"},
+                        "as": "charges",
+                    },
+                ],
             ),
             Stream(
                 "sales",
@@ -128,6 +136,14 @@ class AdventureWorks:
         vendors = [(row["BusinessEntityID"], row["Name"], "supplier") for row in self._rows("Vendor")]
         write_table(project / "parties.csv", ("code", "name", "kind"), vendors)
 
+    def _charges(self) -> list[tuple[str, str]]:
+        """DERIVED: each order's tax in cents, such that subtotal + tax + freight in cents is its total, rounded once."""
+        out = []
+        for order, row in self.orders.items():
+            goods, freight = cents(Decimal(row["SubTotal"])), cents(Decimal(row["Freight"]))
+            out.append((order, money(cents(Decimal(row["TotalDue"])) - goods - freight)))
+        return out
+
     def _first_standards(self) -> list[tuple[str, str, str]]:
         """GENERATED: the standard before the first published change: that change's own cost, else the first price paid,
         else the item master's cost. Items without any are left out."""
@@ -156,7 +172,9 @@ class AdventureWorks:
         facts.counts["order lines"] = len(self.details)
         facts.counts["lines with sub-cent prices"] = sum(bool(Decimal(r["UnitPrice"]) * 100 % 1) for r in self.details)
         facts.counts["lines with rejects"] = sum(Decimal(r["RejectedQty"]) > 0 for r in self.details)
-        facts.counts["lines short or over"] = sum(Decimal(r["ReceivedQty"]) != Decimal(r["OrderQty"]) for r in self.details)
+        facts.counts["lines short or over"] = sum(
+            Decimal(r["ReceivedQty"]) != Decimal(r["OrderQty"]) for r in self.details
+        )
         status = Counter(row["Status"] for row in self.orders.values())
         facts.counts["orders received"] = status.pop(RECEIVED)
         facts.skipped = {f"order of status {code}": number for code, number in sorted(status.items())}
@@ -175,6 +193,8 @@ class AdventureWorks:
         facts.counts["receipts in cents"] = sum(map(cents, per_order.values()))
         done = [row for row in self.orders.values() if row["Status"] == RECEIVED]
         facts.balances["ap"] = -sum(cents(Decimal(row["TotalDue"])) for row in done)
+        goods = sum(cents(Decimal(row["SubTotal"])) + cents(Decimal(row["Freight"])) for row in done)
+        facts.balances["input_tax"] = -facts.balances["ap"] - goods
         return units
 
     def _check_file(self, facts: Facts) -> None:
