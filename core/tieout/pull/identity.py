@@ -20,7 +20,7 @@ from typing import Any
 
 from tieout.connector import Stream
 from tieout.mapping.identity import transaction_text
-from tieout.mapping.paths import Path, parse_path
+from tieout.mapping.paths import parse_path
 from tieout.pull.canonical import encode_value
 
 NUMBER_BYTES = 6
@@ -30,6 +30,7 @@ _DIGITS = re.compile(r"[^0-9]+")
 _NUMERIC = re.compile(r"[+-]?\d+(\.\d+)?")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?")
 
+RecordId = tuple[str, str]
 RevisionOrder = tuple[int, Any]
 
 
@@ -44,19 +45,25 @@ class Identity:
         self._line = parse_path(stream.line_key) if stream.line_key else None
         self._revision = parse_path(stream.revision) if stream.revision else None
 
-    def transactions(self, records: Sequence[Mapping[str, Any]]) -> list[str | None]:
-        """The vendor's transaction id of each record, with `#line` where records are lines; None where it has none."""
+    def ids(self, records: Sequence[Mapping[str, Any]]) -> list[RecordId | None]:
+        """(transaction id, line id or empty) of each record; None where it has none, which is no identity."""
         columns = [path.column(records) for path in self._key]
         if len(columns) == 1 and self._line is None and all(type(value) is str and value for value in columns[0]):
-            return columns[0]
+            return [(value, "") for value in columns[0]]
+        lines = self._line.column(records) if self._line else None
         parts = zip(*columns, strict=True)
-        lines = self._line.column(records) if self._line else [None] * len(records)
-        return [_transaction(part, line) for part, line in zip(parts, lines, strict=True)]
+        if lines is None:
+            return [_id(part, None) for part in parts]
+        return [_id(part, (line,)) for part, line in zip(parts, lines, strict=True)]
 
-    def keys(self, transactions: Sequence[str]) -> list[bytes]:
-        """Record keys of transaction ids."""
+    def keys(self, ids: Sequence[RecordId]) -> list[bytes]:
+        """Record keys."""
         prefix = self._prefix
-        return [_number(text) + sha256((prefix + text).encode()).digest()[:10] for text in transactions]
+        return [
+            _number(transaction)
+            + sha256(f"{prefix}{len(transaction)}\x1f{transaction}\x1f{line}".encode()).digest()[:10]
+            for transaction, line in ids
+        ]
 
     def nameless(self, content: bytes) -> bytes:
         """The key of a record without an id: its content, so that a second delivery is a duplicate."""
@@ -74,10 +81,9 @@ def contents(records: Sequence[Mapping[str, Any]]) -> list[bytes]:
     return [sha256(encode_value(record)).digest()[:16] for record in records]
 
 
-def _transaction(parts: Sequence[Any], line: Any) -> str | None:
+def _id(parts: Sequence[Any], line: Sequence[Any] | None) -> RecordId | None:
     try:
-        text = transaction_text(parts)
-        return text if line is None else f"{text}#{transaction_text([line])}"
+        return transaction_text(parts), transaction_text(line) if line is not None else ""
     except ValueError:
         return None
 
@@ -102,6 +108,3 @@ def revision_order(text: str) -> RevisionOrder:
             return (3, text)
         return (2, moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment)
     return (3, text)
-
-
-__all__ = ["Identity", "Path", "RevisionOrder", "contents", "revision_order"]

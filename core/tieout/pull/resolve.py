@@ -25,8 +25,20 @@ from tieout.pull.company import Company
 from tieout.store.masters import Kind
 
 _HEAD_FIELDS = frozenset(
-    ["head_amount", "amounts", "tenders", "hours", "basis", "treatment", "status", "policies", "category"]
-    + ["party_group", "memo", "actor"]
+    [
+        "head_amount",
+        "amounts",
+        "tenders",
+        "hours",
+        "basis",
+        "treatment",
+        "status",
+        "policies",
+        "category",
+        "party_group",
+        "memo",
+        "actor",
+    ]
 )
 _DAY_MICROS = 86_400_000_000
 _EPOCH = date(1970, 1, 1)
