@@ -199,6 +199,7 @@ event = Table(
         sqlite_where=text("document IS NOT NULL"),
         postgresql_where=text("document IS NOT NULL"),
     ),
+    Index("ix_event_ref", "ref", sqlite_where=text("ref IS NOT NULL"), postgresql_where=text("ref IS NOT NULL")),
 )
 
 # Event lines that no longer count: replaced by a newer revision, voided, deleted at the source, re-mapped.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any
@@ -54,6 +55,21 @@ class Tx:
             first = (self.connection.scalar(sa.select(sa.func.max(table.c.id))) or 0) + 1
         self._next_id[table.name] = first + count
         return range(first, first + count)
+
+    def starting_with(self, table: sa.Table, column: str, prefixes: Sequence[str]) -> list[int]:
+        """Ids of rows whose text `column` begins with one of these, by its index: a range a prefix."""
+        if not prefixes:
+            return []
+        if self.dialect == "sqlite":
+            ends = [prefix[:-1] + chr(ord(prefix[-1]) + 1) for prefix in prefixes]
+            sql = (
+                "SELECT t.id FROM json_each(?) p JOIN json_each(?) q ON q.key = p.key "
+                f'JOIN "{table.name}" t ON t."{column}" >= p.value AND t."{column}" < q.value'
+            )
+            cursor = self.connection.connection.cursor()
+            return [row[0] for row in cursor.execute(sql, (json.dumps(list(prefixes)), json.dumps(ends)))]
+        sql = f'SELECT t.id FROM unnest(%s::text[]) AS p(low) JOIN "{table.name}" t ON t."{column}" ^@ p.low'
+        return [row[0] for row in self.connection.exec_driver_sql(sql, (list(prefixes),))]
 
     def select_keys(
         self,

@@ -1,0 +1,373 @@
+"""The books of a company: value what has landed, post the difference. The middle of the main loop.
+
+What landed since the last time is taken in order of *effective* time, in pieces of some ten thousand lines, each piece one
+transaction with the place it reached. So a first load pulled stream by stream is valued as it happened, a crash goes on
+where it was, and memory stays flat. What changes the past goes through replay; what is posted is always the difference.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from tieout.deliver.post import Placed, Rules, plan, post
+from tieout.errors import TieoutError
+from tieout.model.event import EventLine, OrderKey
+from tieout.model.journal import Booking, Flow
+from tieout.model.money import to_minor
+from tieout.operations.desk import Desk
+from tieout.posting.bookings import Refusal
+from tieout.posting.dates import PostingDays
+from tieout.store.exceptions import NewException, close_numbers, open_exceptions
+from tieout.store.history import StoreHistory
+from tieout.store.schema import batch, event, exception, meta, superseded
+from tieout.store.tx import Tx
+from tieout.valuation.engine import LANDED, Valuer
+from tieout.valuation.replay import Change, advance
+
+LINES_A_PIECE = 10_000
+AHEAD_MAX = 5_000  # replaced lines beyond this many: the whole range in one piece
+PIECES_A_COLLECT = 8
+END_OF_TIME = 2**62
+STAGES = ("value", "post")
+
+
+class Range(NamedTuple):
+    """What is being taken in: batches after `done` up to `up_to`, of which everything up to instant `at` is done."""
+
+    done: int
+    up_to: int
+    at: int
+
+
+class Piece(NamedTuple):
+    """Changes to value together, and how far in time they reach."""
+
+    changes: list[Change]
+    ahead: list[int]
+    horizon: int
+    last: bool
+
+
+class Outcome(NamedTuple):
+    """What valuation says about a piece: should-have bookings by rollout mode, complete for `lines`."""
+
+    should: dict[str, list[Booking]]
+    lines: dict[str, dict[int, EventLine]]
+    taken_back: list[int]
+    refused: list[Refusal]
+    events: int
+
+
+class Kept(NamedTuple):
+    """What a call of `Books.keep` did."""
+
+    events: int = 0
+    bookings: int = 0
+    corrections: int = 0
+    entries: int = 0
+    refused: int = 0
+
+    def plus(self, other: Kept) -> Kept:
+        return Kept(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+class Books:
+    """One company's subledger and journal. Holds live valuation states between calls; they are a cache."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self._valuer: Valuer | None = None
+        self._instants: tuple[tuple[int, int], array[int]] = ((0, 0), array("q"))
+
+    # ── keeping ────────────────────────────────────────────────────────────────────────────────────────────────────
+    def keep(self) -> Kept:
+        """Value and post everything that has landed, and what waited for something that may be mended now."""
+        total = Kept()
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            for number in range(1, 1_000_000_000):
+                done, more = self._piece()
+                total = total.plus(done)
+                if number % PIECES_A_COLLECT == 0:
+                    gc.collect()
+                if not more:
+                    return total
+        except BaseException:
+            self._valuer = None  # live states may be ahead of what was committed
+            raise
+        finally:
+            if collecting:
+                gc.enable()
+        raise AssertionError("the books never came to an end")
+
+    def _piece(self) -> tuple[Kept, bool]:
+        desk = self.desk
+        with desk.store.write() as tx:
+            span = self._span(tx)
+            if span is None:
+                return Kept(), False
+            piece = self._next(tx, span)
+            history = StoreHistory(
+                tx, desk.names, done=span.done, up_to=span.up_to, horizon=piece.horizon, ahead=piece.ahead
+            )
+            outcome = self._value(history, piece.changes)
+            kept = self._post(tx, outcome)
+            self._reached(tx, span, piece)
+        return kept, True
+
+    def _post(self, tx: Tx, outcome: Outcome) -> Kept:
+        desk, now = self.desk, self.desk.micros()
+        refused = list(outcome.refused)
+        bookings = corrections = entries = 0
+        taken_back = outcome.taken_back
+        for mode, lines in outcome.lines.items():
+            if mode == "shadow":
+                continue
+            should = outcome.should.get(mode, [])
+            done = post(
+                tx,
+                desk.journal,
+                should,
+                lines,
+                self.rules(mode),
+                now=now,
+                taken_back=taken_back,
+                refused=[refusal for refusal in outcome.refused if refusal.line.row in lines],
+                refers=_affected(should),
+            )
+            taken_back = []
+            bookings += done.bookings
+            corrections += done.corrections
+            entries += done.entries
+            known = {id(refusal) for refusal in outcome.refused}
+            refused += [refusal for refusal in done.refused if id(refusal) not in known]
+        self._exceptions(tx, outcome, refused)
+        return Kept(outcome.events, bookings, corrections, entries, len(refused))
+
+    # ── planning ───────────────────────────────────────────────────────────────────────────────────────────────────
+    def plan(self) -> tuple[list[Placed], list[Refusal], int]:
+        """What `keep` would post, without a writer anywhere: (placed bookings, refused events, events looked at)."""
+        desk = self.desk
+        valuer, self._valuer = self._valuer, None
+        try:
+            with desk.store.read() as rx:
+                span = self._span(rx)
+                if span is None:
+                    return [], [], 0
+                changes, _ = self._whole(rx, span)
+                history = Reading(rx, desk.names, done=span.done, up_to=span.up_to, horizon=END_OF_TIME)
+                outcome = self._value(history, changes)
+                placed: list[Placed] = []
+                refused = list(outcome.refused)
+                taken_back = outcome.taken_back
+                for mode, lines in outcome.lines.items():
+                    should = outcome.should.get(mode, [])
+                    posted, _ = desk.journal.posted(rx, sorted([*lines, *taken_back]), lines)
+                    taken_back = []
+                    found = plan(should, posted, self.rules(mode), [r for r in outcome.refused if r.line.row in lines])
+                    placed += found.placed
+                    refused += [r for r in found.refused if r not in refused]
+                return placed, refused, outcome.events
+        finally:
+            self._valuer = valuer
+
+    # ── valuing ────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _value(self, history: StoreHistory, changes: Sequence[Change]) -> Outcome:
+        flows_of: dict[str, list[Flow]] = {}
+        lines: dict[str, dict[int, EventLine]] = {}
+        taken_back = sorted({change.line.row for change in changes if change.gone})
+        gone = set(taken_back)
+        refused: list[Refusal] = []
+        events = 0
+        for result in advance(self.valuer, history, changes):
+            line = result.line
+            if line.row in gone:
+                continue
+            events += 1
+            if not line.item or line.type in LANDED or (line.extra and "to_item" in line.extra):
+                history.touched(line, self.valuer.touches(line))
+            mode = self.mode(line)
+            lines.setdefault(mode, {})[line.row] = line
+            if result.error is not None:
+                refused.append(Refusal(line, result.error))
+            elif result.flows:
+                flows_of.setdefault(mode, []).extend(result.flows)
+        if taken_back and not lines:
+            lines["post"] = {}
+        should: dict[str, list[Booking]] = {}
+        for mode, flows in flows_of.items():
+            booked = self.desk.booker.book(flows)
+            should[mode] = booked.bookings
+            refused += booked.refused
+        return Outcome(should, lines, taken_back, refused, events)
+
+    @property
+    def valuer(self) -> Valuer:
+        if self._valuer is None:
+            company = self.desk.company
+            self._valuer = Valuer(
+                company.policies,
+                self.desk.item,
+                company.currency,
+                company.timezone.key,
+                methods=self.desk.cost_methods(),
+            )
+        return self._valuer
+
+    def mode(self, line: EventLine) -> str:
+        """Rollout mode of a line: that of its item's scope at its location."""
+        company = self.desk.company
+        if not company.scopes:
+            return company.mode
+        return company.scope_of(self.desk.category(line.item), line.location)[0]
+
+    def rules(self, mode: str) -> Rules:
+        company = self.desk.company
+        return Rules(
+            ledger=self.desk.ledger_id,
+            days=PostingDays(company.open_days(self.desk.ledger_lock()), company.calendar),
+            grouping="per_document" if company.posting.grouping == "per_payout" else company.posting.grouping,
+            mode=mode,
+            locked_period=lambda line, day: (
+                company.policies.at(day, self.desk.category(line.item), line.channel).locked_period
+            ),
+        )
+
+    # ── what is next ───────────────────────────────────────────────────────────────────────────────────────────────
+    def _key(self) -> str:
+        return f"books:{self.desk.id}"
+
+    def _span(self, tx: Tx) -> Range | None:
+        """The range in hand, or a new one when something landed or waits; None when there is nothing to do."""
+        text = tx.execute(sa.select(meta.c.value).where(meta.c.key == self._key())).scalar()
+        if text is None:
+            done, up_to, at = 0, 0, -END_OF_TIME
+        else:
+            done, up_to, at = json.loads(text)
+        if up_to > done:
+            return Range(done, up_to, at)
+        newest = tx.execute(sa.select(sa.func.max(batch.c.id)).where(batch.c.company == self.desk.id)).scalar() or 0
+        if newest > done:
+            return Range(done, newest, -END_OF_TIME)
+        return None
+
+    def _next(self, tx: Tx, span: Range) -> Piece:
+        """The next piece of a range, whole instants only. The first one also takes back what was superseded."""
+        first = span.at == -END_OF_TIME
+        gone, ahead = self._superseded(tx, span) if first else ([], [])
+        if len(ahead) > AHEAD_MAX:
+            changes, _ = self._whole(tx, span)
+            return Piece(changes, [], END_OF_TIME, True)
+        instants = self._instants_of(tx, span)
+        end = bisect_right(instants, span.at) + LINES_A_PIECE
+        last = end >= len(instants)
+        horizon = END_OF_TIME if last else instants[end - 1]
+        history = StoreHistory(tx, self.desk.names, done=span.done, up_to=span.up_to, horizon=horizon, ahead=ahead)
+        new = history.landed(span.done, span.at, horizon, ahead)
+        changes = [*_back(history.rows(gone)), *_new(new)]
+        if first:
+            changes += self._waiting(tx, history)
+        return Piece(changes, ahead, horizon, last)
+
+    def _instants_of(self, tx: Tx, span: Range) -> array[int]:
+        """When the lines of a range happened, sorted; read once for all of its pieces."""
+        if self._instants[0] != (span.done, span.up_to):
+            e = event.c
+            query = sa.select(e.at).where(e.company == self.desk.id, e.batch > span.done, e.batch <= span.up_to)
+            self._instants = ((span.done, span.up_to), array("q", sorted(tx.execute(query).scalars())))
+        return self._instants[1]
+
+    def _whole(self, tx: Tx, span: Range) -> tuple[list[Change], list[int]]:
+        history = StoreHistory(tx, self.desk.names, done=span.done, up_to=span.up_to, horizon=END_OF_TIME)
+        gone, _ = self._superseded(tx, span)
+        new = history.landed(span.done, span.at, END_OF_TIME, [])
+        return [*_back(history.rows(gone)), *_new(new), *self._waiting(tx, history)], gone
+
+    def _superseded(self, tx: Tx, span: Range) -> tuple[list[int], list[int]]:
+        """Rows valued before that no longer count, and the rows that replace them (same event)."""
+        e, s = event.c, superseded.c
+        query = (
+            sa.select(e.id, e.key)
+            .join(superseded, s.event == e.id)
+            .where(e.company == self.desk.id, e.batch <= span.done, s.batch > span.done, s.batch <= span.up_to)
+        )
+        found = tx.execute(query).all()
+        keys = {row.key for row in found}
+        if not keys:
+            return [], []
+        new = sa.select(e.id, e.key).where(e.company == self.desk.id, e.batch > span.done, e.batch <= span.up_to)
+        return [row.id for row in found], [row.id for row in tx.execute(new) if row.key in keys]
+
+    def _waiting(self, tx: Tx, history: StoreHistory) -> list[Change]:
+        """Lines refused earlier, to be tried again: what was missing may be there now."""
+        x = exception.c
+        query = sa.select(x.event).where(
+            x.company == self.desk.id, x.state == "open", x.stage.in_(STAGES), x.event.is_not(None)
+        )
+        return _new(history.rows(sorted(set(tx.execute(query).scalars()))))
+
+    def _reached(self, tx: Tx, span: Range, piece: Piece) -> None:
+        at = [span.up_to, span.up_to, -END_OF_TIME] if piece.last else [span.done, span.up_to, piece.horizon]
+        self.desk.store.set_meta(tx, self._key(), json.dumps(at))
+
+    # ── exceptions ─────────────────────────────────────────────────────────────────────────────────────────────────
+    def _exceptions(self, tx: Tx, outcome: Outcome, refused: Iterable[Refusal]) -> None:
+        """Open what could not go on; close what went on or no longer counts."""
+        x = exception.c
+        query = sa.select(x.id, x.subject, x.event).where(
+            x.company == self.desk.id, x.state == "open", x.stage.in_(STAGES)
+        )
+        waiting = tx.execute(query).all()
+        bad = {refusal.line.event_id for refusal in refused}
+        if waiting:
+            good = {line.event_id for lines in outcome.lines.values() for line in lines.values()} - bad
+            back = set(outcome.taken_back)
+            closed = [row.id for row in waiting if row.subject in good or row.event in back]
+            close_numbers(tx, closed, "posted on a later run")
+        if bad:
+            new = {r.line.event_id: self._exception(r.line, r.error) for r in refused}
+            open_exceptions(tx, self.desk.id, list(new.values()))
+
+    def _exception(self, line: EventLine, error: TieoutError) -> NewException:
+        amount = error.amount.split(" ")[0] if error.amount else None
+        new = NewException(
+            stage="post" if error.code.startswith("TO5") else "value",
+            code=error.code,
+            subject=line.event_id,
+            message=error.message,
+            fix=error.fix or "",
+            amount=to_minor(amount, self.desk.currency) if amount else line.amount,
+            event=line.row,
+            data={"type": line.type, "document": line.document, "item": line.item},
+        )
+        return self.desk.pulling.owned(new)
+
+
+class Reading(StoreHistory):
+    """History for a plan: what it would cache is not kept."""
+
+    def save(self, item: str, key: OrderKey, data: bytes) -> None: ...
+
+    def forget(self, item: str, key: OrderKey) -> None: ...
+
+    def touched(self, line: EventLine, items: Sequence[str]) -> None: ...
+
+
+def _new(lines: Iterable[EventLine]) -> list[Change]:
+    return [Change(line) for line in lines]
+
+
+def _back(lines: Iterable[EventLine]) -> list[Change]:
+    return [Change(line, gone=True) for line in lines]
+
+
+def _affected(bookings: Iterable[Booking]) -> dict[int, EventLine]:
+    return {each.affected.row: each.affected for each in bookings if each.affected is not None}

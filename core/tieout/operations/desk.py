@@ -1,0 +1,189 @@
+"""A company at work: its configuration, its rows in the database, and what is kept in memory between stages."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from tieout.config.project import Company, Connection, Project
+from tieout.connector import Context, Ledger, Source
+from tieout.errors import ConfigError
+from tieout.model.master import Item
+from tieout.posting.bookings import Booker
+from tieout.posting.dates import CompanyDays
+from tieout.pull.company import load_company
+from tieout.store.journal import Journal
+from tieout.store.master_files import import_file
+from tieout.store.masters import Masters
+from tieout.store.schema import company as company_table
+from tieout.store.store import Store
+from tieout.store.tx import Tx
+from tieout.valuation.methods import BUILTIN, CostMethod
+
+SEEDS: tuple[tuple[Literal["item", "location", "party"], str], ...] = (
+    ("item", "items_file"),
+    ("location", "locations_file"),
+    ("party", "parties_file"),
+)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Desk:
+    """One company of an open project. Keep one for the life of the process; caches live here."""
+
+    def __init__(self, project: Project, company: Company, store: Store, actor: str) -> None:
+        self.project = project
+        self.company = company
+        self.store = store
+        self.actor = actor
+        self.now = utc_now
+        self._lock: date | None = None
+        self._lock_read = False
+        zone = company.timezone.key
+        with store.write() as tx:
+            self._refuse_other_money(tx)
+            self.pulling = load_company(
+                tx,
+                company.code,
+                company.currency,
+                zone,
+                reasons=company.reasons,
+                unknown_reason=company.policies.at(date.max).unknown_reason,
+                owners=project.owners,
+                keys=project.root / "keys",
+            )
+            self.id = self.pulling.id
+            if self._seed(tx):
+                self.pulling.reload(tx)
+        self.names = self.pulling.names
+        self.journal = Journal(self.names)
+        self.days = CompanyDays(zone)
+        self.booker = self._booker()
+
+    @property
+    def currency(self) -> str:
+        return self.company.currency
+
+    def micros(self) -> int:
+        """Now, in UTC microseconds."""
+        return int(self.now().timestamp()) * 1_000_000 + self.now().microsecond
+
+    @property
+    def masters(self) -> Masters:
+        return self.pulling.masters
+
+    # ── master data ────────────────────────────────────────────────────────────────────────────────────────────────
+    def item(self, code: str) -> Item:
+        """Item facts for valuation; an item only events name has no category and counts in pieces."""
+        return self.masters.item(code) if self.masters.knows("item", code) else Item(sku=code)
+
+    def category(self, code: str) -> str:
+        return self.item(code).category if code else ""
+
+    def party_group(self, code: str) -> str:
+        return self.masters.party(code).group if self.masters.knows("party", code) else ""
+
+    def reload_masters(self) -> None:
+        """After a change of master data."""
+        with self.store.read() as rx:
+            self.pulling.reload(rx)
+        self.booker = self._booker()
+
+    def _booker(self) -> Booker:
+        return Booker(self.company.accounts, self.days, category=self.category, party_group=self.party_group)
+
+    def _refuse_other_money(self, tx: Tx) -> None:
+        t = company_table.c
+        found = tx.execute(sa.select(t.currency, t.timezone).where(t.code == self.company.code)).one_or_none()
+        if found is not None and (found[0], found[1]) != (self.currency, self.company.timezone.key):
+            raise ConfigError(
+                f"company {self.company.code} was opened in {found[0]}, {found[1]}; the configuration says "
+                f"{self.currency}, {self.company.timezone.key}",
+                code="TO1092",
+                fix="put the old values back; a company never changes its currency or zone, open a new one instead",
+            )
+
+    def _seed(self, tx: Tx) -> bool:
+        """Master files named in the configuration are taken in again whenever their content changed."""
+        seeded = False
+        for kind, attribute in SEEDS:
+            path: Path | None = getattr(self.company, attribute)
+            if path is None:
+                continue
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            key = f"seed:{self.id}:{kind}"
+            known = tx.execute(sa.text("SELECT value FROM meta WHERE key = :key"), {"key": key}).scalar()
+            if known != digest:
+                import_file(tx, self.id, self.actor, kind, path)
+                self.store.set_meta(tx, key, digest)
+                seeded = True
+        return seeded
+
+    # ── connections ────────────────────────────────────────────────────────────────────────────────────────────────
+    def context(self, connection: Connection) -> Context:
+        return Context(
+            connection=connection.id,
+            company=self.company.code,
+            currency=self.currency,
+            config=connection.config,
+            root=self.project.root,
+            now=self.now,
+        )
+
+    def source(self, connection: Connection) -> Source:
+        made: Any = connection.implementation
+        source: Source = made(self.context(connection))
+        return source
+
+    def sources(self) -> list[Connection]:
+        return [c for c in self.project.connections_of(self.company.code, "source") if c.error is None]
+
+    def ledger_connection(self) -> Connection | None:
+        return self.project.connection(self.company.ledger) if self.company.ledger else None
+
+    @property
+    def ledger_id(self) -> str:
+        """Immutable id of the ledger connection; `none` while the company has no ledger."""
+        connection = self.ledger_connection()
+        return connection.id if connection else "none"
+
+    def ledger_lock(self) -> date | None:
+        """The ledger's own lock date, read once per process and again before each delivery batch."""
+        if not self._lock_read:
+            self._lock_read = True
+            ledger = self.ledger()
+            self._lock = ledger.locked_through() if ledger is not None else None
+        return self._lock
+
+    def cost_methods(self) -> Mapping[str, type[CostMethod]]:
+        """Built-in cost methods and those of plugins."""
+        found = dict(BUILTIN)
+        for more in self.project.plugins.hook.tieout_cost_methods():
+            found.update(more)
+        return found
+
+    def ledger(self) -> Ledger | None:
+        """The company's ledger, None when it has none yet."""
+        connection = self.ledger_connection()
+        if connection is None:
+            return None
+        made: Any = connection.implementation
+        ledger: Ledger = made(self.context(connection))
+        return ledger
+
+    @contextmanager
+    def stage(self, name: str, summary: Callable[[], dict[str, Any]] | None = None) -> Iterator[None]:
+        """Around a stage: the plugins' before and after hooks."""
+        self.project.plugins.hook.tieout_before_stage(stage=name, company=self.company.code)
+        yield
+        done = summary() if summary else {}
+        self.project.plugins.hook.tieout_after_stage(stage=name, company=self.company.code, summary=done)
