@@ -10,10 +10,10 @@ import msgspec
 
 from tieout.mapping.assemble import BoundEvent, bind_skips, leave_out
 from tieout.mapping.columns import Binder
-from tieout.mapping.drift import Drifted, SourcePath, drifted, source_paths
+from tieout.mapping.drift import Drifted, SourcePath, drifted, observed, source_paths
 from tieout.mapping.fields import CASTS, Cast, texts
 from tieout.mapping.frames import REFUSALS, Failed, Frame, Page, RefusalError, Skipped
-from tieout.mapping.identity import key_prefix, transaction_text
+from tieout.mapping.identity import key_prefix, transaction_column, transaction_text
 from tieout.mapping.paths import Column, parse_path
 from tieout.mapping.spec import MappingSpec
 from tieout.mapping.times import Clockwork, zone
@@ -142,16 +142,36 @@ class CompiledMapping:
         return source_paths(self.spec)
 
     def drift(
-        self, records: Sequence[Mapping[str, Any]], known: Mapping[str, frozenset[str]] | None = None
+        self,
+        records: Sequence[Mapping[str, Any]],
+        result: MapResult,
+        known: Mapping[str, frozenset[str]] | None = None,
     ) -> list[Drifted]:
-        """Mapped fields that are missing from the whole page or have another type than declared or `known`."""
-        return drifted(self.spec, records, known or {})
+        """What changed in the source under a mapped field, judged on a page and what it was mapped to.
+
+        `missing`: a field an event needed is in no record of the page, not even empty. `retyped`: every value of a
+        mapped field on the page has a JSON type the field cannot take, or not the types in `known` (path → types seen
+        before, `types_seen`). A page of no records says nothing.
+        """
+        lacking = frozenset(failure.field for failure in result.failed if failure.code == "TO2101")
+        return drifted(self.spec, records, lacking, known or {})
+
+    def types_seen(self, records: Sequence[Mapping[str, Any]]) -> dict[str, frozenset[str]]:
+        """The JSON types of every mapped path on a page, for `drift` of later pages; null says nothing and is left out."""
+        seen = {}
+        for source in self.paths():
+            column = parse_path(source.path).column(records)
+            types = observed(column, nested="[*]" in source.path) - {"null"}
+            if types:
+                seen[source.path] = frozenset(types)
+        return seen
 
 
 def _transactions(root: Frame, columns: Sequence[Column]) -> list[str]:
-    if len(columns) == 1 and None not in columns[0]:
+    """Transaction ids of key columns; records without one are refused."""
+    if all(columns) and not any(None in column for column in columns):
         try:
-            return texts(columns[0]) if columns[0] else []
+            return transaction_column([texts(column) for column in columns])
         except REFUSALS:
             pass  # read again value by value below, where each refusal is noted
     out = []

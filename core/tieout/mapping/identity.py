@@ -68,7 +68,23 @@ def transaction_text(parts: Sequence[Any]) -> str:
         raise ValueError("a key field is empty")
     if len(texts) == 1:
         return texts[0]
-    return "/".join(text.replace("%", "%25").replace("/", "%2F") for text in texts)
+    return "/".join(map(_escaped, texts))
+
+
+def transaction_column(columns: Sequence[Sequence[str]]) -> list[str]:
+    """`transaction_text` of many records at once, from their key columns as texts without gaps."""
+    if len(columns) == 1:
+        return list(columns[0])
+    clean = [column if _is_clean("".join(column)) else list(map(_escaped, column)) for column in columns]
+    return list(map("/".join, zip(*clean, strict=True)))
+
+
+def _is_clean(text: str) -> bool:
+    return "/" not in text and "%" not in text
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("/", "%2F")
 
 
 def transactions_of(records: Sequence[Any], key: Sequence[Path]) -> list[str]:

@@ -65,7 +65,9 @@ def _header(reader: Reader, entries: dict[str, Node], spec: MappingSpec) -> None
     spec.name = reader.text(entries.get("mapping"), "mapping")
     if spec.name and not _NAME.fullmatch(spec.name):
         reader.slip(entries["mapping"], "TO2005", f"mapping name {spec.name!r}: lower case letters, digits and _")
-    spec.version = reader.text(entries.get("version"), "version")
+    version = entries.get("version")
+    plain = version is not None and type(version.value) is int  # 1.10 would read as 1.1, so only whole numbers
+    spec.version = version.text if version is not None and plain else reader.text(version, "version")
     spec.stream = reader.text(entries.get("stream"), "stream")
     spec.record = reader.text(entries.get("record"), "record")
     if "timezone" in entries:

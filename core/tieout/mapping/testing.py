@@ -13,6 +13,7 @@ from tieout.mapping.spec import TestSpec
 from tieout.model.event import EventLine
 from tieout.model.money import from_minor
 from tieout.model.quantity import from_scaled
+from tieout.model.units import unit_code
 
 if TYPE_CHECKING:
     from tieout.mapping.compiled import CompiledMapping, MapResult
@@ -137,6 +138,8 @@ def _differs(want: Any, have: Any, where: str) -> str:
             return f"{where}: expected fields, got {have!r}"
         flat = _unflattened(want)
         for name, value in flat.items():
+            if name == "unit":
+                value = unit_code(str(value)) or value
             if problem := _differs(value, have.get(name), f"{where} {name}"):
                 return problem
         return ""

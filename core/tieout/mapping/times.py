@@ -44,13 +44,14 @@ def zone(name: str) -> tzinfo:
 
 def parse_when(value: Any) -> date | datetime:
     """An ISO 8601 date or time, or a date or datetime object, unchanged in meaning; ValueError for anything else."""
-    if isinstance(value, (datetime, date)):
-        return value
-    if isinstance(value, str) and value.isascii():
-        if _ISO_DATE.fullmatch(value):
+    if type(value) is str and value.isascii():
+        if len(value) > 10:
+            if _ISO_TIME.fullmatch(value):
+                return datetime.fromisoformat(value)
+        elif _ISO_DATE.fullmatch(value):
             return date.fromisoformat(value)
-        if _ISO_TIME.fullmatch(value):
-            return datetime.fromisoformat(value)
+    elif isinstance(value, date):  # a datetime is one too
+        return value
     raise ValueError(f"{value!r} is not a date or time in ISO 8601 form; state its form with a converter")
 
 
@@ -70,7 +71,7 @@ class Clockwork:
 
     def instant(self, value: Any) -> int:
         """UTC microseconds of a date or time; ValueError when it is neither, or does not exist in the zone."""
-        moment = value if isinstance(value, (datetime, date)) else parse_when(value)
+        moment = parse_when(value)
         if not isinstance(moment, datetime):
             return self._of_day(moment)
         if moment.tzinfo is not None:
