@@ -156,11 +156,11 @@ def test_show_gives_each_value_with_its_origin(project: Any, plugins: Plugins) -
     assert rows["companies.ACME.calendar.year_end_weekday"] == ("saturday", "tieout.toml:10")
     assert rows["companies.ACME.accounts.cogs"] == ("5000", "tieout.toml:23")
     assert rows["companies.ACME.accounts.cogs, category=toys from 2026-07-01"] == ("5021", "CSV accounts.csv:3:1")
-    assert rows["companies.ACME.policies.1.cost_method"] == ("standard", "tieout.toml:38")
+    assert rows["companies.ACME.policies.1.cost_method"] == ("standard", "tieout.toml:39")
     assert "companies.ACME.policies.1.rounding" not in rows
-    assert rows["connections.shop.token"] == ("env:SHOP_TOKEN", "environment SHOP_TOKEN (tieout.toml:60)")
+    assert rows["connections.shop.token"] == ("env:SHOP_TOKEN", "environment SHOP_TOKEN (tieout.toml:59)")
     assert rows["connections.shop.retries"] == ("3", "default")
-    assert rows["connections.shop.streams.0.sla.latency"] == ("5m", "tieout.toml:67")
+    assert rows["connections.shop.streams.0.sla.latency"] == ("5m", "tieout.toml:66")
     assert rows["sla.share"] == ("99", "default")
     assert rows["notify.on"] == ("[exception, breach, parked, not_tied_out]", "default")
 

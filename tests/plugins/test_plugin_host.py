@@ -8,6 +8,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+
 from tieout.errors import PluginError
 from tieout.plugins import Plugins
 

@@ -77,12 +77,12 @@ def check_company(
             missing_file(slips, (*path, name), draft.root / given, draft.root, why)
     lock = company.locked_through
     if lock is not None:
-        if company.calendar.period(lock).end != lock:
+        if company.calendar.period(lock).end != lock and not slips.spoilt((*path, "calendar")):
             end = company.calendar.period(lock).end
             why = f"period {company.calendar.period(lock).name} ends on {end}: half of it would be locked"
-            slips.add(
-                "TO1021", (*path, "locked_through"), f"{lock} is not the end of a period", why, "", level="warning"
-            )
+            fix = f"the last day of a period, such as {end}"
+            what = f"{lock} is not the end of a period"
+            slips.add("TO1021", (*path, "locked_through"), what, why, fix, level="warning")
         lives = [("go_live",), *(("scopes", i, "go_live") for i in range(len(company.scopes)))]
         for where, moment in zip(lives, [company.go_live, *(s.go_live for s in company.scopes)], strict=True):
             if moment is not None and moment.astimezone(company.timezone).date() <= lock:
@@ -96,10 +96,13 @@ def _check_calendar(path: KeyPath, table: CompanyTable, slips: Slips) -> None:
     calendar = table.calendar
     weeks = calendar.kind != "months"
     where = (*path, "calendar")
+    if slips.spoilt(where):
+        return
     if weeks and calendar.year_end_weekday is None:
         why = "it decides on which day every period ends"
         fix = 'add year_end_weekday = "saturday" (or another day)'
         slips.add("TO1020", where, f"a {calendar.kind} calendar without year_end_weekday", why, fix)
+        slips.refused.add(where)
     if not weeks and calendar.year_end_weekday is not None:
         why = "calendar months end on any day of the week"
         fix = 'leave it out, or say kind = "4-4-5"'
@@ -179,18 +182,19 @@ def check_reasons(path: KeyPath, table: CompanyTable, slips: Slips) -> None:
             slips.add("TO1041", where, f"{text!r} is itself a canonical code", why, "delete this line", key=True)
 
 
-def check_roles(path: KeyPath, company: Company, types: Mapping[tuple[str, str], frozenset[str]], draft: Draft) -> None:
+def check_roles(path: KeyPath, company: Company, types: Mapping[tuple[str, str], frozenset[str]], slips: Slips) -> None:
     """Every role that the event types in use need under the policies in use has an account."""
     mine = {t for found in types.values() for t in found}
     for role, (event_type, row) in roles_needed(mine, company.reasons.values(), company.policies).items():
-        if role not in company.accounts.roles and (*path, "accounts", role) not in draft.refused:
+        refused = slips.refused & {(*path, "accounts"), (*path, "accounts", role)}
+        if role not in company.accounts.roles and not refused:
             why = f"{event_type} posts to it ({row}); each such event would wait as an exception"
             fix = f'{role} = "ACCOUNT" under [companies.{company.code}.accounts]'
-            draft.slips.add("TO1046", (*path, "accounts"), f"role {role!r} has no account", why, fix, key=True)
+            slips.add("TO1046", (*path, "accounts"), f"role {role!r} has no account", why, fix, key=True)
     if company.scopes and "rollout_clearing" not in company.accounts.roles:
         why = "a transfer across the border of a rollout scope posts to it"
         fix = f'rollout_clearing = "ACCOUNT" under [companies.{company.code}.accounts]'
-        draft.slips.add("TO1046", (*path, "accounts"), "role 'rollout_clearing' has no account", why, fix, key=True)
+        slips.add("TO1046", (*path, "accounts"), "role 'rollout_clearing' has no account", why, fix, key=True)
 
 
 def check_scopes(path: KeyPath, table: CompanyTable, company: Company, slips: Slips) -> None:
@@ -198,7 +202,7 @@ def check_scopes(path: KeyPath, table: CompanyTable, company: Company, slips: Sl
     days = sorted({version.effective for version in company.policies.versions}) or [datetime.min.date()]
     for index, scope in enumerate(company.scopes):
         where = (*path, "scopes", index)
-        if not scope.categories and not scope.locations:
+        if not scope.categories and not scope.locations and not slips.spoilt(where):
             why = "it would be the whole company, whose mode is set above"
             slips.add("TO1051", where, "a scope without categories or locations", why, "name some, or delete it")
         if scope.locations:
@@ -240,7 +244,7 @@ def check_schedule(table: FileTable, connections: Mapping[str, Connection], slip
             continue
         known = [stream.name for stream in connections[connection].streams]
         for stream, timing in streams.items():
-            if stream not in known:
+            if stream not in known and not slips.spoilt(("connections", connection, "streams")):
                 why, near = "it would never run", nearest(stream, known)
                 what = f"connection {connection!r} has no stream {stream!r}"
                 slips.add("TO1010", (*where, stream), what, why, choices(known), key=True, nearest=near)
@@ -248,6 +252,8 @@ def check_schedule(table: FileTable, connections: Mapping[str, Connection], slip
 
 
 def _check_timing(where: KeyPath, timing: TimingTable, slips: Slips) -> None:
+    if slips.spoilt(where):
+        return
     if (timing.every is None) == (timing.cron is None):
         what = "neither every nor cron" if timing.every is None else "both every and cron"
         slips.add(

@@ -168,6 +168,7 @@ class _Builder:
                 near = nearest(stream.name, offered)
                 why = f"{manifest.name} does not offer it, so nothing would be pulled"
                 self.slips.add("TO1019", where, f"no stream {stream.name!r}", why, choices(offered), nearest=near)
+                self.slips.refused.add(where)
         return offered
 
     def _config(self, manifest: Manifest) -> BaseModel | None:

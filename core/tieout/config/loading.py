@@ -176,10 +176,10 @@ class _Assembler:
         }
         check_owners(path, self.code, company.triggers, yields, slips)
         if whole_map:
-            checks.check_roles(path, company, yields, self.draft)
+            checks.check_roles(path, company, yields, slips)
         if table.chart_file is not None and (self.draft.root / table.chart_file).is_file():
             chart = read_chart(self.draft.root / table.chart_file, table.chart_file, slips)
-            currency = None if (*path, "currency") in self.draft.refused else company.currency
+            currency = None if (*path, "currency") in self.slips.refused else company.currency
             check_chart(company.accounts, chart, currency, slips)
 
     def _scopes(self) -> tuple[Scope, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -38,17 +38,12 @@ _STAND_INS: dict[str, Any] = {
 
 @dataclass
 class Draft:
-    """A configuration file as read. `table` is None when the text is not TOML, or is beyond repair.
-
-    `refused` holds the places that were left out or replaced, so that a check of meaning does not complain about a
-    stand-in.
-    """
+    """A configuration file as read. `table` is None when the text is not TOML, or is beyond repair."""
 
     path: Path
     slips: Slips
     raw: dict[str, Any]
     table: FileTable | None = None
-    refused: set[KeyPath] = field(default_factory=set)
 
     @property
     def root(self) -> Path:
@@ -135,7 +130,7 @@ def _tables(draft: Draft) -> FileTable | None:
             if attempt == 0:
                 form_slips(error, FileTable, draft.raw, (), draft.slips)
             for complaint in error.errors(include_url=False, include_input=False):
-                draft.refused.add(complaint["loc"])
+                draft.slips.refused.add(complaint["loc"])
                 _repair(data, complaint["loc"], missing=complaint["type"] == "missing")
     return None
 

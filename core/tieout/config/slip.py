@@ -41,12 +41,21 @@ class Slip(NamedTuple):
 
 
 class Slips:
-    """Collects every slip of one TOML file and of the files it names."""
+    """Collects every slip of one TOML file and of the files it names.
+
+    `refused` holds the places whose values were left out or replaced by a stand-in: what follows from a stand-in is not
+    a slip of its own (`spoilt`).
+    """
 
     def __init__(self, file: str, positions: Positions | None = None) -> None:
         self.file = file
         self.positions = positions
         self.found: list[Slip] = []
+        self.refused: set[KeyPath] = set()
+
+    def spoilt(self, path: KeyPath) -> bool:
+        """Whether something at or below a place was refused."""
+        return any(refused[: len(path)] == path for refused in self.refused)
 
     def add(
         self,
