@@ -128,6 +128,10 @@ class Desk:
                 seeded = True
         return seeded
 
+    def today(self) -> date:
+        """The calendar date in the company's zone."""
+        return self.now().astimezone(self.company.timezone).date()
+
     # ── connections ────────────────────────────────────────────────────────────────────────────────────────────────
     def context(self, connection: Connection) -> Context:
         return Context(

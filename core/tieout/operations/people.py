@@ -10,6 +10,8 @@ from typing import Any
 from tieout.errors import UsageError
 from tieout.model.money import from_minor
 from tieout.operations.desk import Desk
+from tieout.operations.intake import Intake
+from tieout.pull.retry import original
 from tieout.store import exceptions as store_exceptions
 from tieout.store import masters as store_masters
 from tieout.store.master_files import import_file
@@ -49,16 +51,14 @@ def exceptions(desk: Desk, *, state: str = "open", owner: str | None = None) -> 
     ]
 
 
-def exception(desk: Desk, number: int) -> dict[str, Any]:
-    """One exception with the bytes of its record as they were received."""
-    from tieout.store.verify import record_text
-
+def exception(desk: Desk, intake: Intake, number: int) -> dict[str, Any]:
+    """One exception with its record as it was received."""
     with desk.store.read() as rx:
         row = store_exceptions.get_exception(rx, desk.id, number)
-        original = record_text(rx, row["record"]) if row["record"] is not None else None
+        record = original(rx, row["record"], intake.decode) if row["record"] is not None else None
     amount = None if row["amount"] is None else f"{from_minor(row['amount'], desk.currency)} {desk.currency}"
     plain = {key: row[key] for key in ("id", "stage", "code", "state", "message", "fix", "owner", "subject", "times")}
-    return {**plain, "amount": amount, "data": row["data"], "record": original}
+    return {**plain, "amount": amount, "data": row["data"], "record": record.record if record else None}
 
 
 def close(desk: Desk, numbers: Sequence[int], *, verb: str, reason: str) -> int:
