@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tieout.pull.identity import Identity, RecordId, contents
+from tieout.pull.identity import Identity, RecordId, contents, revision_order
 from tieout.store.schema import record
 from tieout.store.tx import Tx
 
@@ -139,7 +139,7 @@ def newest(identity: Identity, landings: Sequence[Known]) -> Known | None:
 
 def order_of(identity: Identity, one: Known | Record) -> tuple[Any, ...]:
     """Where a landing stands among those of its key: by revision, content and landing, or by landing alone."""
-    return (revisionorder_of(one.revision), one.content, one.n) if identity.revised else (one.n,)
+    return (revision_order(one.revision), one.content, one.n) if identity.revised else (one.n,)
 
 
 def choose(identity: Identity, fresh: Sequence[Record], known: KnownByKey) -> Verdict:
@@ -184,9 +184,10 @@ def _best(identity: Identity, landings: Sequence[Known | Record]) -> Any:
 def replaced_exceptions(identity: Identity, verdict: Verdict, known: KnownByKey) -> list[int]:
     """Record rows whose exceptions are over: older than what decides now, or refused and older than a newer refusal."""
     rows = []
-    for one in verdict.winners.values():
-        mine = order_of(identity, one)
-        rows += [old.row for old in known.get(one.key, ()) if order_of(identity, old)[:2] <= mine[:2]]
+    for key, one in verdict.winners.items():
+        if key in known:
+            mine = order_of(identity, one)[:2]
+            rows += [old.row for old in known[key] if order_of(identity, old)[:2] <= mine]
     for one in verdict.failures:
         mine = order_of(identity, one)
         rows += [old.row for old in known.get(one.key, ()) if old.state == FAILED and order_of(identity, old) < mine]

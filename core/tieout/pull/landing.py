@@ -13,13 +13,15 @@ import hashlib
 import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import sqlalchemy as sa
 
 from tieout.connector import Page, Stream
-from tieout.mapping import Failed, MapContext, MapResult
+from tieout.mapping import Drifted, Failed, MapContext, MapResult
 from tieout.model.event import EventLine
 from tieout.pull.canonical import encode_records
 from tieout.pull.cases import failed_exception, held_exception
@@ -66,6 +68,8 @@ class Mapper(Protocol):
         *,
         keys: Sequence[tuple[str, str]] | None = None,
     ) -> MapResult: ...
+
+    def drift(self, records: Sequence[Mapping[str, Any]], result: MapResult) -> Sequence[Drifted]: ...
 
 
 class Lander(msgspec.Struct, kw_only=True):
@@ -156,32 +160,54 @@ def land(tx: Tx, lander: Lander, pages: Sequence[Page]) -> Landed:
 
 
 # ── map ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+class DriftFoundError(Exception):
+    """The source changed under a mapped field on page `page` of the landing; nothing of the landing is kept."""
+
+    def __init__(self, page: int, drifted: Sequence[Drifted]) -> None:
+        super().__init__(page, drifted)
+        self.page = page
+        self.drifted = drifted
+
+
 class Mapped(NamedTuple):
-    lines: Sequence[EventLine]
-    origins: Sequence[int]  # index into `records`
+    """What records became. Lines are in order of `records`."""
+
+    lines: list[EventLine]
+    origins: list[int]  # index into `records`
     records: Sequence[Record]
     failed: dict[int, Failed]  # index → why
     skipped: dict[int, list[str]]  # index → reasons of what was left out
 
 
 def map_records(lander: Lander, records: Sequence[Record]) -> Mapped:
-    """Run the mapping; sets the state of records it refuses or skips whole."""
-    if not records:
-        return Mapped((), (), records, {}, {})
-    keys = [one.id or ("", "") for one in records]
-    result = lander.mapper.run([one.body for one in records], lander.context, keys=keys)
-    failed = {one.record: one for one in result.failed}
-    for index in failed:
-        records[index].state = FAILED
-    skipped: dict[int, list[str]] = {}
+    """Run the mapping page by page; sets the state of records it refuses or skips whole. Raises DriftFoundError."""
+    out = Mapped([], [], records, {}, {})
+    start = 0
+    for index, group in groupby(records, key=attrgetter("page")):
+        some = list(group)
+        _map_page(lander, some, index, start, out)
+        start += len(some)
+    return out
+
+
+def _map_page(lander: Lander, records: Sequence[Record], index: int, start: int, out: Mapped) -> None:
+    bodies_of_page = [one.body for one in records]
+    result = lander.mapper.run(bodies_of_page, lander.context, keys=[one.id or ("", "") for one in records])
+    drifted = lander.mapper.drift(bodies_of_page, result)
+    if drifted:
+        raise DriftFoundError(index, drifted)
+    for failure in result.failed:
+        records[failure.record].state = FAILED
+        out.failed[start + failure.record] = failure
     for skip in result.skipped:
-        skipped.setdefault(skip.record, []).append(skip.reason)
-    if len(result.lines) != len(records) or failed or skipped:
+        out.skipped.setdefault(start + skip.record, []).append(skip.reason)
+    if result.skipped or result.failed or len(result.lines) != len(records):
         yielding = set(result.records)
-        for index, one in enumerate(records):
-            if index not in yielding and one.state == MAPPED:
+        for number, one in enumerate(records):
+            if number not in yielding and one.state == MAPPED:
                 one.state = SKIPPED
-    return Mapped(result.lines, result.records, records, failed, skipped)
+    out.lines.extend(result.lines)
+    out.origins.extend([start + number for number in result.records] if start else result.records)
 
 
 # ── resolve and compare ────────────────────────────────────────────────────────────────────────────────────────────

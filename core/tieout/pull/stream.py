@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -25,7 +25,17 @@ from tieout.pull.company import Company
 from tieout.pull.cursors import Position
 from tieout.pull.dedup import DELETED
 from tieout.pull.identity import Identity
-from tieout.pull.landing import REMOVED, Change, Landed, Lander, Mapper, has_landed, land, write_landing
+from tieout.pull.landing import (
+    REMOVED,
+    Change,
+    DriftFoundError,
+    Landed,
+    Lander,
+    Mapper,
+    has_landed,
+    land,
+    write_landing,
+)
 from tieout.pull.personal import Pseudonyms, company_key
 from tieout.pull.resolve import Resolver
 from tieout.store.acts import now_micros
@@ -175,7 +185,6 @@ class _Puller:
     ) -> None:
         self.store, self.lander, self.source = store, lander, source
         self.position, self.result, self.progress = position, result, progress
-        self.known_types: dict[str, frozenset[str]] = {}
         self.landings = 0
 
     def drain(self, pages: Iterator[Page]) -> None:
@@ -189,25 +198,32 @@ class _Puller:
                     raise PluginError(
                         f"{self.lander.source} sent more than {PAGES_MAX} pages", where=self.lander.source
                     )
-                drifted = self._drift(page)
-                if drifted:
-                    self._land(waiting)
-                    waiting = []
-                    self._hold(drifted)
-                    return
+                self._note_new_fields(page)
                 waiting.append(page)
                 records += len(page.records)
                 if records >= COMMIT_RECORDS or page.sweep == "end":
-                    self._land(waiting)
+                    if not self._land(waiting):
+                        return
                     waiting, records = [], 0
         except VendorError:
             self._land(waiting)
             raise
         self._land(waiting)
 
-    def _land(self, pages: Sequence[Page]) -> None:
+    def _land(self, pages: Sequence[Page]) -> bool:
+        """Land pages in one transaction. False when the source drifted: then the pages before that landed."""
         if not pages:
-            return
+            return True
+        try:
+            self._commit(pages)
+        except DriftFoundError as found:
+            if found.page:
+                self._commit(pages[: found.page])
+            self._hold(found.drifted)
+            return False
+        return True
+
+    def _commit(self, pages: Sequence[Page]) -> None:
         position = msgspec.structs.replace(self.position)
         failpoint("pull.before")
         with self.store.write() as tx:
@@ -234,20 +250,11 @@ class _Puller:
             self.progress(self.result)
 
     # ── drift ──────────────────────────────────────────────────────────────────────────────────────────────────────
-    def _drift(self, page: Page) -> Sequence[Drifted]:
-        check = getattr(self.lander.mapper, "drift", None)
-        records = [record for record in page.records if "$error" not in record]
-        if check is None or not records:
-            return ()
-        found: Sequence[Drifted] = check(records)
-        self._note_new_fields(records)
-        return found
-
-    def _note_new_fields(self, records: Sequence[Mapping[str, Any]]) -> None:
+    def _note_new_fields(self, page: Page) -> None:
         properties = (self.lander.stream.schema or {}).get("properties")
         if not properties:
             return
-        new = sorted(set().union(*(record.keys() for record in records[:200])) - set(properties))
+        new = sorted(set().union(*(record.keys() for record in page.records[:200])) - set(properties) - {"$error"})
         notes = [f"{self.lander.source}: new field {name!r}, read by nobody" for name in new]
         self.result.notes += [note for note in notes if note not in self.result.notes]
 
