@@ -1,12 +1,12 @@
 """The journal in the store: appending bookings, what is already posted, balances and quantities from it.
 
 Everything here counts bookings of every entry that is not withdrawn. Bulk: a batch of 10,000 movements is one insert of
-tuples; legs and open entries are remembered between batches and forgotten when a transaction is undone.
+tuples; legs are remembered between batches and forgotten when a transaction is undone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -16,11 +16,7 @@ import sqlalchemy as sa
 from tieout.errors import Refused
 from tieout.model.event import EventLine
 from tieout.model.journal import Booking, Consumed, Leg
-from tieout.model.roles import NATIVE_ROLES
-from tieout.posting.bookings import Refusal
-from tieout.posting.dates import PostingDay, PostingDays
-from tieout.posting.delta import delta
-from tieout.posting.entries import EXTERNAL_ROWS, Group, Grouping, group_of
+from tieout.store import outbox
 from tieout.store.lines import load_lines
 from tieout.store.names import Names
 from tieout.store.schema import booking, entry, event, leg
@@ -50,24 +46,13 @@ _dimensions = msgspec.json.Encoder(order="deterministic").encode
 LineKey = tuple[str, str]
 
 
-class Posted(NamedTuple):
-    """What one `post` did. `refused`: events held back (nothing of them was posted), for the exceptions."""
+class NewEntry(NamedTuple):
+    """An entry to open: posting day, its period, the period it corrects ('' for none), kind journal or external."""
 
-    bookings: int
-    corrections: int
-    entries: int
-    refused: list[Refusal]
-
-
-class Rules(NamedTuple):
-    """How bookings become entries: ledger connection, `mode` post or propose, grouping, open days, and the policy
-    `locked_period` in force for a line."""
-
-    ledger: str
-    days: PostingDays
-    grouping: Grouping = "daily"
-    mode: str = "post"
-    locked_period: Callable[[EventLine, date], str] = lambda _line, _day: "next_open_period"
+    day: date
+    period: str
+    corrects: str
+    kind: str
 
 
 class Journal:
@@ -78,122 +63,41 @@ class Journal:
         self.company = names.company
         self._legs: dict[Leg, int] = {}
         self._leg_rows: dict[int, Leg] = {}
-        self._open: dict[tuple[str, str, str], int] = {}
 
     def forget(self) -> None:
-        """Drop what is remembered: after a transaction was undone, and whenever entries were sealed."""
+        """Drop what is remembered, after a transaction was undone."""
         self._legs.clear()
         self._leg_rows.clear()
-        self._open.clear()
 
     # ── appending ──────────────────────────────────────────────────────────────────────────────────────────────────
-    def post(
-        self,
-        tx: Tx,
-        should: Sequence[Booking],
-        lines: Mapping[int, EventLine],
-        rules: Rules,
-        *,
-        now: int,
-        taken_back: Iterable[int] = (),
-        refused: Iterable[Refusal] = (),
-    ) -> Posted:
-        """Append `should − already posted` and open the entries it needs.
-
-        `lines`: event row id → line, of every line that `should` is complete for, and of those it refers to (affected
-        movements, origins of layers). `taken_back`: row ids of superseded lines; what was posted for them is mirrored.
-        `refused`: events that could not be booked; they are left as they are. `now` is UTC microseconds.
-        """
-        held = {refusal.line.event_id: refusal for refusal in refused}
-        scope = {row for row, line in lines.items() if line.event_id not in held} if held else lines.keys()
-        posted, numbers = self.posted(tx, [*scope, *taken_back], lines)
-        added = delta(should, posted)
-        numbers.update({(line.event_id, line.line_id): row for row, line in lines.items()})
-        placed = self._place(added, rules, held)
-        opened = self._open_entries(tx, {group: day for _, group, day in placed}, rules, now)
-        self._append(tx, [(each, opened[group]) for each, group, _ in placed], numbers)
-        corrections = sum(each.correction for each, _, _ in placed)
-        return Posted(len(placed), corrections, len(set(opened.values())), list(held.values()))
-
-    def _place(
-        self, bookings: Sequence[Booking], rules: Rules, held: dict[str, Refusal]
-    ) -> list[tuple[Booking, Group, PostingDay]]:
-        """Group and posting day of each booking; an event with a day its policy will not post on goes to `held`."""
-        placed: list[tuple[Booking, Group, PostingDay]] = []
-        daily: dict[tuple[date, str, str, str], tuple[Group, PostingDay]] = {}
-        before = len(held)
-        for each in bookings:
-            line = each.line
-            plain = (
-                rules.grouping == "daily"
-                and each.debit.role not in NATIVE_ROLES
-                and each.credit.role not in NATIVE_ROLES
-                and each.row not in EXTERNAL_ROWS
-            )
-            key = (each.effective, line.location, line.type, line.channel)
-            found = daily.get(key) if plain else None
-            if found is None:
-                try:
-                    day = rules.days.at(each.effective)
-                    if day.corrects:
-                        rules.days.at(each.effective, rules.locked_period(line, each.effective))
-                except Refused as error:
-                    held.setdefault(line.event_id, Refusal(line, error))
-                    continue
-                found = (group_of(each, day, rules.grouping), day)
-                if plain and not day.corrects:
-                    daily[key] = found
-            placed.append((each, *found))
-        if len(held) > before:
-            placed = [each for each in placed if each[0].line.event_id not in held]
-        return placed
-
-    def _open_entries(self, tx: Tx, groups: Mapping[Group, PostingDay], rules: Rules, now: int) -> dict[Group, int]:
-        """Ids of the open entries of these groups, made where there is none or only sealed ones."""
-        out: dict[Group, int] = {}
-        missing: dict[str, Group] = {}
-        for group in groups:
-            text = group.text()
-            known = self._open.get((rules.ledger, rules.mode, text))
-            if known is None:
-                missing[text] = group
-            else:
-                out[group] = known
-        if not missing:
-            return out
+    def open_entries(
+        self, tx: Tx, ledger: str, mode: str, groups: Mapping[str, NewEntry], *, now: int
+    ) -> dict[str, int]:
+        """Ids of the open entries of these groups (canonical text), made where there is none or only sealed ones."""
+        out: dict[str, int] = {}
+        texts = {}
         following: dict[str, int] = {}
         columns = ("id", "grouping", "n", "sealed_at", "state")
-        same = {"company": self.company, "ledger": rules.ledger, "mode": rules.mode}
-        for number, text, n, sealed_at, state in tx.select_keys(entry, columns, "grouping", missing, **same):
+        same = {"company": self.company, "ledger": ledger, "mode": mode}
+        for number, text, n, sealed_at, state in tx.select_keys(entry, columns, "grouping", groups, **same):
             following[text] = max(following.get(text, 0), n + 1)
             if sealed_at is None and state == "planned":
-                out[missing[text]] = number
-        new = [(text, group) for text, group in missing.items() if group not in out]
-        rows = []
-        for number, (text, group) in zip(tx.allocate(entry, len(new)), new, strict=True):
-            out[group] = number
-            day = groups[group]
-            kind = "external" if group.external else "journal"
-            rows.append(
-                (
-                    number,
-                    self.company,
-                    rules.ledger,
-                    kind,
-                    rules.mode,
-                    _day(tx, group.day),
-                    text,
-                    following.get(text, 0),
-                )
-                + (1, day.period, day.corrects or None, text, 0, "planned", now)
-            )
+                texts[number] = text
+        out.update({texts[number]: number for number in outbox.still_open(tx, texts)} if texts else {})
+        rows: list[tuple[Any, ...]] = []
+        absent = [text for text in groups if text not in out]
+        for number, text in zip(tx.allocate(entry, len(absent)), absent, strict=True):
+            out[text] = number
+            new = groups[text]
+            day = new.day.isoformat() if tx.dialect == "sqlite" else new.day  # the bulk path hands it to the driver
+            n = following.get(text, 0)
+            kept = (new.period, new.corrects or None, text, 0, "planned", now)
+            rows.append((number, self.company, ledger, new.kind, mode, day, text, n, 1, *kept))
         tx.insert(entry, _ENTRY, rows)
-        tx.on_rollback.append(self.forget)
-        for text, group in missing.items():
-            self._open[rules.ledger, rules.mode, text] = out[group]
         return out
 
-    def _append(self, tx: Tx, placed: Sequence[tuple[Booking, int]], numbers: Mapping[LineKey, int]) -> None:
+    def append(self, tx: Tx, placed: Sequence[tuple[Booking, int]], numbers: Mapping[LineKey, int]) -> None:
+        """Append bookings, each with the id of its entry. `numbers` gives the event row of every line they name."""
         legs = self.leg_ids(tx, {side for each, _ in placed for side in (each.debit, each.credit)})
         items = self.names.intern(tx, "item", _items(placed))
         rows = self.names.intern(tx, "row", {each.row for each, _ in placed})
@@ -348,11 +252,6 @@ _ENTRY = (
     "state",
     "created_at",
 )
-
-
-def _day(tx: Tx, day: date) -> Any:
-    """A date as the driver stores it on the bulk path."""
-    return day.isoformat() if tx.dialect == "sqlite" else day
 
 
 def _items(placed: Sequence[tuple[Booking, int]]) -> set[str]:

@@ -1,0 +1,136 @@
+"""Posting into the store: `should have − already posted` becomes bookings in open entries, in the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
+from typing import NamedTuple
+
+from tieout.errors import Refused
+from tieout.model.event import EventLine
+from tieout.model.journal import Booking
+from tieout.model.roles import NATIVE_ROLES
+from tieout.posting.bookings import Refusal
+from tieout.posting.dates import PostingDay, PostingDays
+from tieout.posting.delta import delta
+from tieout.posting.entries import EXTERNAL_ROWS, Group, Grouping, group_of
+from tieout.store.journal import Journal, NewEntry
+from tieout.store.tx import Tx
+
+
+def _next_open(_line: EventLine, _day: date) -> str:
+    return "next_open_period"
+
+
+class Rules(NamedTuple):
+    """How bookings become entries: ledger connection, `mode` post or propose, open days, grouping, and the policy
+    `locked_period` in force for a line on its day."""
+
+    ledger: str
+    days: PostingDays
+    grouping: Grouping = "daily"
+    mode: str = "post"
+    locked_period: Callable[[EventLine, date], str] = _next_open
+
+
+class Placed(NamedTuple):
+    """A booking with the group it goes into and the day it is posted on."""
+
+    booking: Booking
+    group: Group
+    day: PostingDay
+
+
+class Plan(NamedTuple):
+    """What posting would append; `refused` events are left as they are, nothing of them is in `placed`."""
+
+    placed: list[Placed]
+    refused: list[Refusal]
+
+
+class Posted(NamedTuple):
+    """What one `post` did. `refused`: events held back, for the exceptions."""
+
+    bookings: int
+    corrections: int
+    entries: int
+    refused: list[Refusal]
+
+
+def plan(should: Sequence[Booking], posted: Sequence[Booking], rules: Rules, refused: Iterable[Refusal] = ()) -> Plan:
+    """The difference, placed in groups and days. Pure; `tieout plan` shows it, `post` writes it.
+
+    An event with a day that its policy will not post on is refused whole. `refused` names events that could not be
+    booked at all: what is posted for them stays.
+    """
+    held = {refusal.line.event_id: refusal for refusal in refused}
+    if held:
+        posted = [each for each in posted if each.line.event_id not in held]
+    placed: list[Placed] = []
+    daily: dict[tuple[date, str, str, str], tuple[Group, PostingDay]] = {}
+    before = len(held)
+    for each in delta(should, posted):
+        line = each.line
+        plain = (
+            rules.grouping == "daily"
+            and each.debit.role not in NATIVE_ROLES
+            and each.credit.role not in NATIVE_ROLES
+            and each.row not in EXTERNAL_ROWS
+        )
+        key = (each.effective, line.location, line.type, line.channel)
+        found = daily.get(key) if plain else None
+        if found is None:
+            try:
+                day = rules.days.at(each.effective)
+                if day.corrects:
+                    rules.days.at(each.effective, rules.locked_period(line, each.effective))
+            except Refused as error:
+                held.setdefault(line.event_id, Refusal(line, error))
+                continue
+            found = (group_of(each, day, rules.grouping), day)
+            if plain and not day.corrects:  # the policy may differ from line to line where the day is locked
+                daily[key] = found
+        placed.append(Placed(each, *found))
+    if len(held) > before:
+        placed = [each for each in placed if each.booking.line.event_id not in held]
+    return Plan(placed, list(held.values()))
+
+
+def post(
+    tx: Tx,
+    journal: Journal,
+    should: Sequence[Booking],
+    lines: Mapping[int, EventLine],
+    rules: Rules,
+    *,
+    now: int,
+    taken_back: Iterable[int] = (),
+    refused: Iterable[Refusal] = (),
+    refers: Mapping[int, EventLine] | None = None,
+) -> Posted:
+    """Append the difference to the journal and open the entries it needs.
+
+    `lines`: event row id → line, of every line for which `should` is complete (a line that should have nothing belongs
+    here too). `refers`: further lines that bookings name: affected movements, origins of layers. `taken_back`: row ids
+    of superseded lines; what was posted for them is mirrored. `now` in UTC microseconds.
+    """
+    known = {**refers, **lines} if refers else lines
+    posted, numbers = journal.posted(tx, [*lines, *taken_back], known)
+    planned = plan(should, posted, rules, refused)
+    numbers.update({(line.event_id, line.line_id): row for row, line in known.items()})
+    groups = {placed.group: placed.day for placed in planned.placed}
+    texts = {group: group.text() for group in groups}
+    opened = journal.open_entries(
+        tx,
+        rules.ledger,
+        rules.mode,
+        {
+            texts[group]: NewEntry(day.day, day.period, day.corrects, "external" if group.external else "journal")
+            for group, day in groups.items()
+        },
+        now=now,
+    )
+    ids = {group: opened[text] for group, text in texts.items()}
+    journal.append(tx, [(placed.booking, ids[placed.group]) for placed in planned.placed], numbers)
+    corrections = sum(placed.booking.correction for placed in planned.placed)
+    return Posted(len(planned.placed), corrections, len(ids), planned.refused)

@@ -1,0 +1,104 @@
+"""What a drain of one ledger lane is given: whose books, which ledger, which calendar, which clock."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+import time
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import NamedTuple
+
+from tieout.connector import Capabilities, Ledger
+from tieout.model.period import Calendar, OpenDays, Period
+from tieout.posting.dates import CompanyDays
+from tieout.store.acts import now_micros
+from tieout.store.outbox import Lane
+from tieout.store.store import Store
+
+SECOND = 1_000_000  # microseconds
+_drains = itertools.count(1)
+
+
+def this_holder() -> str:
+    """A name for one drain of this process: host, process id, count."""
+    return f"{socket.gethostname()}:{os.getpid()}:{next(_drains)}"
+
+
+def is_dead(holder: str) -> bool:
+    """Whether a holder was a process of this machine that is gone. Elsewhere only the lease can tell."""
+    host, _, rest = holder.partition(":")
+    number = rest.partition(":")[0]
+    if host != socket.gethostname() or not number.isdigit():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+class Delivery(NamedTuple):
+    """One ledger lane of one company. Times in seconds; `clock` gives UTC microseconds.
+
+    `closed` and `locked_through` are our own closed periods; the ledger's lock date is read at each drain.
+    `deadline_seconds` is the connector's hard wall for one call; the lease is at least twice that.
+    """
+
+    company: int
+    code: str
+    currency: str
+    connection: str
+    ledger: Ledger
+    days: CompanyDays
+    calendar: Calendar
+    closed: Sequence[Period] = ()
+    locked_through: date | None = None
+    locked_period: str = "next_open_period"
+    native_as_journal: bool = False
+    seal_lag_seconds: int = 7_200
+    deadline_seconds: int = 60
+    margin_seconds: int = 60
+    retries_max: int = 3
+    parked_max: int = 20
+    errors_max: int = 3
+    sends_per_key_max: int = 10
+    actor: str = "tieout"
+    clock: Callable[[], int] = now_micros
+    sleep: Callable[[float], None] = time.sleep
+    is_dead: Callable[[str], bool] = is_dead
+
+    @property
+    def lane(self) -> str:
+        return f"deliver:{self.connection}"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self.ledger.manifest.capabilities or Capabilities()
+
+    @property
+    def lease(self) -> int:
+        """Microseconds: twice the deadline of a call and the clock's margin."""
+        return (2 * self.deadline_seconds + self.margin_seconds) * SECOND
+
+    @property
+    def quiet(self) -> int:
+        """Microseconds after a deadline until an empty look-up proves absence."""
+        known = self.capabilities.idempotency
+        return (known.late_commit_seconds_max + known.index_lag_seconds + self.margin_seconds) * SECOND
+
+    def open_days(self, ledger_lock: date | None) -> OpenDays:
+        """Open days under the later of our own lock and the ledger's."""
+        locks = [day for day in (self.locked_through, ledger_lock) if day is not None]
+        return OpenDays(max(locks, default=None), self.closed)
+
+
+class Work(NamedTuple):
+    """A drain in progress: the store, what is drained, and the lease it is done under."""
+
+    store: Store
+    delivery: Delivery
+    held: Lane

@@ -1,0 +1,377 @@
+"""The outbox: entries on their way to a ledger, their states, and every way one state may become another.
+
+    planned ─▶ pending ─▶ sending ─▶ posted ─▶ confirmed
+                  ▲ ▲        ├─▶ rejected ─▶ withdrawn, and planned again as a new revision
+                  │ └────────┤ refused before anything left
+                  └─ unknown ◀┘ outcome not known ─▶ posted or parked
+
+Every change of an entry on its way carries its fence: a holder whose lease was taken over changes nothing any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from tieout.errors import UsageError
+from tieout.store.acts import record_act
+from tieout.store.schema import attempt, booking, entry, lane, receipt
+from tieout.store.tx import Tx
+
+PLANNED, PENDING, SENDING, UNKNOWN = "planned", "pending", "sending", "unknown"
+POSTED, CONFIRMED, REJECTED, PARKED, WITHDRAWN = "posted", "confirmed", "rejected", "parked", "withdrawn"
+STATES = (PLANNED, PENDING, SENDING, UNKNOWN, POSTED, CONFIRMED, REJECTED, PARKED, WITHDRAWN)
+# Surely not in the ledger, so these may be withdrawn; nothing else ever is.
+WITHDRAWABLE = (PLANNED, PENDING, REJECTED)
+
+_COPIED = [
+    booking.c[name]
+    for name in (
+        "event",
+        "affected",
+        "debit",
+        "credit",
+        "amount",
+        "quantity",
+        "item",
+        "credit_item",
+        "day",
+        "row",
+        "flags",
+        "layers",
+    )
+]
+
+
+class Lane(NamedTuple):
+    """A lease on a lane. `fence` goes up by one each time a holder takes it."""
+
+    id: int
+    fence: int
+    not_before: int | None
+
+
+class Sealed(NamedTuple):
+    """One part of an entry as it is fixed at sealing; `reference` None where nothing is to be delivered."""
+
+    kind: str
+    document: str  # canonical JSON
+    reference: str | None
+    key: str | None
+    body: bytes | None
+    document_number: str | None
+
+
+# ── leases ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+def take_lane(
+    tx: Tx, company: int, what: str, holder: str, *, now: int, lease: int, dead: Collection[str] = ()
+) -> Lane | None:
+    """The lane, leased to `holder` until `now + lease` (microseconds); None while another holds it. A lease that ran
+    out, or whose holder is known to be dead, is taken over."""
+    row = tx.execute(sa.select(lane).where(lane.c.company == company, lane.c.what == what).with_for_update()).first()
+    if row is None:
+        number = tx.allocate(lane, 1)[0]
+        tx.execute(
+            sa.insert(lane).values(
+                id=number, company=company, what=what, fence=1, holder=holder, expires_at=now + lease, progress=0
+            )
+        )
+        return Lane(number, 1, None)
+    if row.holder and row.holder != holder and row.expires_at > now and row.holder not in dead:
+        return None
+    tx.execute(
+        sa.update(lane).where(lane.c.id == row.id).values(fence=row.fence + 1, holder=holder, expires_at=now + lease)
+    )
+    return Lane(row.id, row.fence + 1, row.not_before)
+
+
+def holder_of(tx: Tx, company: int, what: str) -> str | None:
+    """Who holds a lane now, by its last lease."""
+    query = sa.select(lane.c.holder).where(lane.c.company == company, lane.c.what == what)
+    holder: str | None = tx.connection.scalar(query)
+    return holder
+
+
+def renew_lane(tx: Tx, held: Lane, *, until: int) -> bool:
+    """Push the end of a lease; False when it was taken over."""
+    where = (lane.c.id == held.id) & (lane.c.fence == held.fence)
+    return tx.execute(sa.update(lane).where(where).values(expires_at=until)).rowcount == 1
+
+
+def release_lane(tx: Tx, held: Lane, *, now: int, not_before: int | None = None) -> None:
+    """Give a lane back; it is not served again before `not_before`."""
+    where = (lane.c.id == held.id) & (lane.c.fence == held.fence)
+    tx.execute(
+        sa.update(lane).where(where).values(holder=None, expires_at=None, last_served=now, not_before=not_before)
+    )
+
+
+# ── reading ────────────────────────────────────────────────────────────────────────────────────────────────────────
+def entries(
+    tx: Tx, company: int, ledger: str | None, states: Collection[str], *, sealed: bool | None = None
+) -> list[Any]:
+    """Entries in these states in the order in which they leave: oldest first, a later revision in its first one's place."""
+    query = sa.select(entry).where(entry.c.company == company, entry.c.state.in_(list(states)))
+    if ledger is not None:
+        query = query.where(entry.c.ledger == ledger)
+    if sealed is not None:
+        query = query.where(entry.c.sealed_at.is_not(None) if sealed else entry.c.sealed_at.is_(None))
+    return list(tx.execute(query.order_by(entry.c.created_at, entry.c.n, entry.c.id)).all())
+
+
+def one(tx: Tx, company: int, number: int) -> Any:
+    """An entry by id. UsageError TO6120 when there is none."""
+    row = tx.execute(sa.select(entry).where(entry.c.company == company, entry.c.id == number)).first()
+    if row is None:
+        raise UsageError(f"there is no entry {number}", code="TO6120", fix="`tieout status` lists entries")
+    return row
+
+
+def by_reference(tx: Tx, company: int, ledger: str) -> dict[str, Any]:
+    """Every entry of a ledger that bears a reference, by reference."""
+    query = sa.select(entry).where(entry.c.company == company, entry.c.ledger == ledger, entry.c.reference.is_not(None))
+    return {row.reference: row for row in tx.execute(query)}
+
+
+def counts(tx: Tx, company: int) -> dict[str, int]:
+    """Number of entries per state."""
+    query = sa.select(entry.c.state, sa.func.count()).where(entry.c.company == company).group_by(entry.c.state)
+    rows: list[Any] = list(tx.execute(query).all())
+    return {state: int(number) for state, number in rows}
+
+
+def parts_of(tx: Tx, row: Any) -> list[Any]:
+    """All parts of an entry's revision, part 1 first (it carries the bookings)."""
+    same = [entry.c[name] == getattr(row, name) for name in ("company", "ledger", "mode", "grouping", "n", "revision")]
+    return list(tx.execute(sa.select(entry).where(*same).order_by(entry.c.part)).all())
+
+
+def waits_for(tx: Tx, row: Any) -> int | None:
+    """The earlier unsettled entry that a correction must not overtake, by the events both carry; None when it may go."""
+    mine = booking.alias()
+    earlier = booking.alias()
+    query = (
+        sa.select(sa.func.min(entry.c.id))
+        .select_from(mine.join(earlier, earlier.c.event == mine.c.event).join(entry, entry.c.id == earlier.c.entry))
+        .where(
+            mine.c.entry == row.id,
+            sa.tuple_(entry.c.created_at, entry.c.id) < (row.created_at, row.id),
+            entry.c.state.in_([PENDING, SENDING, UNKNOWN, REJECTED, PARKED]),
+            entry.c.ledger == row.ledger,
+        )
+    )
+    number: int | None = tx.connection.scalar(query)
+    return number
+
+
+def still_open(tx: Tx, ids: Collection[int]) -> set[int]:
+    """Those of these entries that are not sealed yet, locked against sealing until the end of the transaction."""
+    query = sa.select(entry.c.id).where(entry.c.id.in_(ids), entry.c.state == PLANNED, entry.c.sealed_at.is_(None))
+    return set(tx.connection.scalars(query.with_for_update()))
+
+
+def attempts_failed(tx: Tx, number: int) -> int:
+    """How often an unexpected error of our own or of a plugin stopped this entry."""
+    query = sa.select(sa.func.count()).where(attempt.c.entry == number, attempt.c.outcome == "error")
+    return int(tx.connection.scalar(query) or 0)
+
+
+def sends(tx: Tx, number: int, key: str) -> int:
+    """How often an entry was sent under this key."""
+    query = sa.select(sa.func.count()).where(
+        attempt.c.entry == number, attempt.c.key == key, attempt.c.outcome == "sending"
+    )
+    return int(tx.connection.scalar(query) or 0)
+
+
+# ── sealing ────────────────────────────────────────────────────────────────────────────────────────────────────────
+def seal(tx: Tx, row: Any, parts: Sequence[Sealed], *, state: str, now: int) -> list[int]:
+    """Fix an entry's documents, number them without gaps, and move it to `state`. Returns the parts' entry ids.
+
+    Without parts the bookings net to nothing: the entry is posted as it is, and never leaves.
+    """
+    if not parts:
+        tx.execute(
+            sa.update(entry).where(entry.c.id == row.id).values(state=POSTED, sealed_at=now, acknowledged_at=now)
+        )
+        return [row.id]
+    last = tx.connection.scalar(sa.select(sa.func.max(entry.c.number)).where(entry.c.company == row.company)) or 0
+    ids = [row.id, *tx.allocate(entry, len(parts) - 1)]
+    for position, (number, part) in enumerate(zip(ids, parts, strict=True), 1):
+        values: dict[str, Any] = {
+            **part._asdict(),
+            "number": last + position,
+            "state": state,
+            "sealed_at": now,
+            "acknowledged_at": now if state == POSTED else None,
+        }
+        if position == 1:
+            tx.execute(sa.update(entry).where(entry.c.id == number).values(values))
+        else:
+            same = {
+                name: getattr(row, name)
+                for name in (
+                    "company",
+                    "ledger",
+                    "mode",
+                    "day",
+                    "grouping",
+                    "n",
+                    "period",
+                    "corrects",
+                    "lineage",
+                    "revision",
+                    "created_at",
+                )
+            }
+            tx.execute(sa.insert(entry).values(id=number, part=position, **same, **values))
+    return ids
+
+
+# ── on the way ─────────────────────────────────────────────────────────────────────────────────────────────────────
+def claim(tx: Tx, held: Lane, row: Any, key: str, *, now: int, deadline: int) -> bool:
+    """`pending` (or `unknown`, for a replay) → `sending`, with key, fence, attempt and deadline. False: fenced off."""
+    ours = sa.exists().where(lane.c.id == held.id, lane.c.fence == held.fence)
+    where = (entry.c.id == row.id) & (entry.c.state == row.state) & ours
+    values = {
+        "state": SENDING,
+        "key": key,
+        "fence": held.fence,
+        "attempts": entry.c.attempts + 1,
+        "deadline": deadline,
+        "sent_at": sa.func.coalesce(entry.c.sent_at, now),
+        "not_before": None,
+    }
+    if tx.execute(sa.update(entry).where(where).values(values)).rowcount != 1:
+        return False
+    note(tx, row.id, row.attempts + 1, key, at=now, outcome="sending")
+    return True
+
+
+def settle(tx: Tx, held: Lane, row: Any, state: str, *, was: str = SENDING, **values: Any) -> bool:
+    """Move an entry on, if it is still in `was` under our fence. False: fenced off, the result is dropped."""
+    where = (entry.c.id == row.id) & (entry.c.state == was) & (entry.c.fence == held.fence)
+    return tx.execute(sa.update(entry).where(where).values(state=state, **values)).rowcount == 1
+
+
+def adopt(tx: Tx, held: Lane, company: int, ledger: str) -> list[int]:
+    """Under a fresh lease: what an earlier holder left `sending` may have been sent, so it is `unknown`. Those already
+    unknown come under our fence too. Returns the ids of the former."""
+    mine = (entry.c.company == company) & (entry.c.ledger == ledger) & (entry.c.fence < held.fence)
+    lost = list(tx.connection.scalars(sa.select(entry.c.id).where(mine, entry.c.state == SENDING)))
+    tx.execute(sa.update(entry).where(mine, entry.c.state == SENDING).values(state=UNKNOWN, fence=held.fence))
+    tx.execute(sa.update(entry).where(mine, entry.c.state == UNKNOWN).values(fence=held.fence))
+    return lost
+
+
+def note(tx: Tx, number: int, n: int, key: str, *, at: int, outcome: str, detail: str | None = None) -> None:
+    """Write down one step of the `n`-th attempt to deliver entry `number`."""
+    tx.execute(sa.insert(attempt).values(entry=number, n=n, at=at, key=key, outcome=outcome, detail=detail))
+
+
+def acknowledge(tx: Tx, number: int, *, at: int, ledger_id: str, revision: str, body: str) -> None:
+    """Write down what the ledger said it holds."""
+    tx.execute(sa.insert(receipt).values(entry=number, at=at, ledger_id=ledger_id, revision=revision, body=body))
+
+
+def hold(tx: Tx, row: Any) -> None:
+    """Stop an entry that surely is not in the ledger until a person retries it: `rejected`."""
+    where = (entry.c.id == row.id) & entry.c.state.in_(WITHDRAWABLE)
+    tx.execute(sa.update(entry).where(where).values(state=REJECTED))
+
+
+# ── taking back what never left ────────────────────────────────────────────────────────────────────────────────────
+def withdraw(tx: Tx, row: Any, *, actor: str, why: str, now: int) -> bool:
+    """Withdraw an entry (all its parts) that is surely not in the ledger; its bookings no longer count. False when a
+    part of it is, or may be, in the ledger: then nothing is changed."""
+    parts = parts_of(tx, row)
+    if any(part.state not in WITHDRAWABLE for part in parts):
+        return False
+    where = entry.c.id.in_([part.id for part in parts])
+    tx.execute(sa.update(entry).where(where).values(state=WITHDRAWN))
+    subject = row.reference or f"entry {row.id}"
+    record_act(tx, row.company, actor, "entry.withdraw", subject, {"entry": row.id, "why": why}, at=now)
+    return True
+
+
+def plan_again(tx: Tx, row: Any, *, day: date, period: str, corrects: str | None) -> int:
+    """A withdrawn entry once more, as the next revision on `day`, with the same bookings. Returns its id."""
+    first = parts_of(tx, row)[0]
+    number = tx.allocate(entry, 1)[0]
+    same = ("company", "ledger", "kind", "mode", "grouping", "n", "lineage")
+    tx.execute(
+        sa.insert(entry).values(
+            id=number,
+            **{name: getattr(first, name) for name in same},
+            part=1,
+            day=day,
+            period=period,
+            corrects=corrects,
+            revision=first.revision + 1,
+            state=PLANNED,
+            created_at=first.created_at,  # its place in the order of its chain
+        )
+    )
+    copied = sa.select(sa.literal(number), *_COPIED).where(booking.c.entry == first.id).order_by(booking.c.id)
+    tx.execute(sa.insert(booking).from_select(["entry", *(column.name for column in _COPIED)], copied))
+    return number
+
+
+# ── people ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+def approve(tx: Tx, company: int, number: int, *, actor: str, preparer: str, now: int) -> None:
+    """Release a proposed entry, all parts. UsageError TO6121 not waiting, TO6122 approver is the preparer."""
+    row = _waiting(tx, company, number)
+    if actor == preparer:
+        raise UsageError(
+            f"{actor} prepared entry {number} and cannot approve it",
+            code="TO6122",
+            fix="let another person run `tieout approvals approve`",
+        )
+    where = entry.c.id.in_([part.id for part in parts_of(tx, row)])
+    tx.execute(sa.update(entry).where(where).values(state=PENDING if row.reference else POSTED))
+    record_act(
+        tx, company, actor, "approval.approve", row.reference or f"entry {number}", {"preparer": preparer}, at=now
+    )
+
+
+def reject(tx: Tx, company: int, number: int, *, actor: str, why: str, now: int) -> None:
+    """Withdraw a proposed entry. UsageError TO6121 when it does not wait for approval."""
+    row = _waiting(tx, company, number)
+    withdraw(tx, row, actor=actor, why=why, now=now)
+
+
+def waiting_approval(tx: Tx, company: int) -> list[Any]:
+    """Proposed entries that are sealed and wait for a person."""
+    return [row for row in entries(tx, company, None, [PLANNED], sealed=True) if row.mode == "propose"]
+
+
+def _waiting(tx: Tx, company: int, number: int) -> Any:
+    row = one(tx, company, number)
+    if row.mode != "propose" or row.state != PLANNED or row.sealed_at is None:
+        raise UsageError(
+            f"entry {number} is {row.state} and does not wait for approval",
+            code="TO6121",
+            fix="`tieout approvals list` shows what waits",
+        )
+    return row
+
+
+def decide(tx: Tx, company: int, number: int, *, actor: str, now: int, ledger_id: str | None = None) -> None:
+    """A person's word on a parked entry: with `ledger_id` it is in the ledger under that id; without, it is proved
+    absent and goes again under a new key. UsageError TO6123 when it is not parked."""
+    row = one(tx, company, number)
+    if row.state != PARKED:
+        raise UsageError(
+            f"entry {number} is {row.state}, not parked", code="TO6123", fix="`tieout status` lists entries"
+        )
+    values: Mapping[str, Any]
+    if ledger_id is not None:
+        values = {"state": POSTED, "ledger_id": ledger_id, "acknowledged_at": now}
+    else:
+        values = {"state": PENDING, "generation": row.generation + 1, "sent_at": None, "not_before": None}
+    tx.execute(sa.update(entry).where(entry.c.id == number).values(**values))
+    what = "entry.mark_posted" if ledger_id is not None else "entry.retry"
+    record_act(tx, company, actor, what, row.reference or f"entry {number}", {"ledger_id": ledger_id}, at=now)
