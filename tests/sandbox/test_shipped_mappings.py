@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 import tieout_mappings
 from tieout.mapping import check, compile_mapping, run_tests
 from tieout.model.roles import ROLES

@@ -165,6 +165,10 @@ class AdventureWorks:
         sold, returned = self._sales(facts, received)
         held = self._count(facts, received, sold, returned)
         facts.held = {"count of an item that never had a cost": held}
+        facts.shown = {"count difference": "shrinkage"}
+        facts.records = len(self.orders) + len(self.sales) + len(self.returns) + len(self.counted)
+        if method == "standard":
+            facts.records += len(self.history) + len(self._first_standards())
         return facts
 
     def _purchases(self, facts: Facts) -> Counter[str]:

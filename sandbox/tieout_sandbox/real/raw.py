@@ -45,14 +45,17 @@ class Facts:
 
     `counts` are rows and units by kind, as the data set's own description counts them. `balances` are account roles and
     their closing balance in minor units, debit positive. `on_hand` is the closing quantity by (item, location).
-    `skipped` counts the records that are no stock movement, by reason; `held` names what must become an exception.
+    `records` is how many the feeds hold. `skipped` counts the records that are no stock movement, by reason; `held` names
+    what must become an exception. `shown` names accounts (by role) whose balance belongs in the report.
     """
 
+    records: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     balances: dict[str, int] = field(default_factory=dict)
     on_hand: dict[tuple[str, str], int] = field(default_factory=dict)
     skipped: dict[str, int] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
+    shown: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,7 @@ class Deliveries:
             "units from the centre": sum(int(r["Line Item Quantity"]) for r in self.central),
             "generated receipts": len(self.receipts),
         }
+        facts.records = len(self.rows) + len(self.receipts) + (len(self.price) if method == "standard" else 0)
         dropped = sum(cents(Decimal(row["Line Item Value"])) for row in self.direct)
         generated = sum(cents(Decimal(row[-1])) for row in self.receipts)
         charges = 0

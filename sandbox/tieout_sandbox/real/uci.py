@@ -185,6 +185,7 @@ class OnlineRetail:
             "gift vouchers": self.raw["gift voucher lines"],
         }
         facts.counts["generated receipts"] = len(self.receipts)
+        facts.records = self.raw["lines"] + len(self.receipts) + (len(self.cost) if method == "standard" else 0)
         facts.balances["grni"] = -sum(pence for *_, pence in self.receipts)
         on_hand: Counter[str] = Counter()
         for code, _, _, quantity, _ in self.receipts:

@@ -97,11 +97,7 @@ def _item_row(item: Item) -> tuple[str, ...]:
 
 def write_stock(folder: Path, book: Book, day: date) -> Path:
     """The source's own stock report at the end of a day: every item at every place, returned goods included."""
-    rows = [
-        (sku, place, tenths(quantity))
-        for (sku, place), quantity in sorted(book.stock.items())
-        if quantity or (sku, place) in book.stock
-    ]
+    rows = [(sku, place, tenths(quantity)) for (sku, place), quantity in sorted(book.stock.items())]
     path = folder / STOCK_FOLDER / f"stock-{day.isoformat()}.csv"
     path.write_bytes(table(("sku", "location", "quantity"), rows))
     return path

@@ -128,10 +128,10 @@ class Book:
     layers: defaultdict[str, list[Layer]] = field(default_factory=lambda: defaultdict(list))
 
     def held(self, sku: str, location: str) -> int:
-        return self.stock[sku, location]
+        return self.stock.get((sku, location), 0)
 
     def total(self, sku: str) -> int:
-        return sum(self.stock[sku, place] for place in LOCATIONS)
+        return sum(self.held(sku, place) for place in LOCATIONS)
 
     def move(self, sku: str, location: str, quantity: int) -> None:
         self.stock[sku, location] += quantity
