@@ -395,20 +395,27 @@ def _exact_amount(line: Line, units: str) -> Fraction | None:
     return Fraction(line.unit_price) * Fraction(line.quantity)
 
 
+def _canonical(value: object) -> str:
+    """Text as `decimal_of` reads it back: decimals without an exponent (`str` writes 0.000000000 as 0E-9)."""
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
+
+
 def _extra(event: Event, line: Line, *, head: bool) -> dict[str, Any]:
     """Rare fields as canonical text; see the field lists above. `dims` merges the event's and the line's dimensions."""
     extra: dict[str, Any] = {}
     for name in _EXTRA_LINE:
         value = getattr(line, name)
         if value is not None:
-            extra[name] = str(value)
+            extra[name] = _canonical(value)
     if line.unit_price is not None:
-        extra["unit_price"] = str(line.unit_price)
+        extra["unit_price"] = _canonical(line.unit_price)
+    if line.unit is not None:
+        extra["unit"] = unit_code(line.unit) or line.unit
     foreign = line.currency or event.currency
     if foreign is not None:
         extra["currency"] = foreign
     if event.rate is not None:
-        extra["rate"] = str(event.rate)
+        extra["rate"] = _canonical(event.rate)
     dims = {**(event.dimensions or {}), **(line.dimensions or {})}
     if dims:
         extra["dims"] = dims
@@ -419,7 +426,7 @@ def _extra(event: Event, line: Line, *, head: bool) -> dict[str, Any]:
                 continue
             is_map = isinstance(value, dict)
             extra[f"head_{name}" if name == "amount" else name] = (
-                {k: str(v) for k, v in sorted(value.items())} if is_map else str(value)
+                {k: _canonical(v) for k, v in sorted(value.items())} if is_map else _canonical(value)
             )
     return extra
 
