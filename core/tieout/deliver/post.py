@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -96,6 +96,11 @@ def plan(should: Sequence[Booking], posted: Sequence[Booking], rules: Rules, ref
     return Plan(placed, list(held.values()))
 
 
+def concerned(posted: Sequence[Booking], only: Mapping[int, Collection[str]]) -> list[Booking]:
+    """Without what lines that stand for several items posted for other items than these."""
+    return [each for each in posted if each.line.row not in only or each.item in only[each.line.row]]
+
+
 def post(
     tx: Tx,
     journal: Journal,
@@ -107,15 +112,19 @@ def post(
     taken_back: Iterable[int] = (),
     refused: Iterable[Refusal] = (),
     refers: Mapping[int, EventLine] | None = None,
+    only: Mapping[int, Collection[str]] | None = None,
 ) -> Posted:
     """Append the difference to the journal and open the entries it needs.
 
     `lines`: event row id → line, of every line for which `should` is complete (a line that should have nothing belongs
     here too). `refers`: further lines that bookings name: affected movements, origins of layers. `taken_back`: row ids
-    of superseded lines; what was posted for them is mirrored. `now` in UTC microseconds.
+    of superseded lines; what was posted for them is mirrored. `only`: lines that stand for several items, of which
+    `should` is complete for these items only; the rest stays as posted. `now` in UTC microseconds.
     """
     known = {**refers, **lines} if refers else lines
     posted, numbers = journal.posted(tx, [*lines, *taken_back], known)
+    if only:
+        posted = concerned(posted, only)
     planned = plan(should, posted, rules, refused)
     numbers.update({(line.event_id, line.line_id): row for row, line in known.items()})
     groups = {placed.group: placed.day for placed in planned.placed}

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from tieout.deliver.post import Placed, Rules, plan, post
+from tieout.deliver.post import Placed, Rules, concerned, plan, post
 from tieout.errors import TieoutError
 from tieout.model.event import EventLine, OrderKey
 from tieout.model.journal import Booking, Flow
@@ -63,6 +63,7 @@ class Outcome(NamedTuple):
     taken_back: list[int]
     refused: list[Refusal]
     events: int
+    only: dict[int, set[str]]
 
 
 class Kept(NamedTuple):
@@ -142,6 +143,7 @@ class Books:
                 taken_back=taken_back,
                 refused=[refusal for refusal in outcome.refused if refusal.line.row in lines],
                 refers=_affected(should),
+                only=outcome.only,
             )
             taken_back = []
             bookings += done.bookings
@@ -172,6 +174,7 @@ class Books:
                     should = outcome.should.get(mode, [])
                     posted, _ = desk.journal.posted(rx, sorted([*lines, *taken_back]), lines)
                     taken_back = []
+                    posted = concerned(posted, outcome.only)
                     found = plan(should, posted, self.rules(mode), [r for r in outcome.refused if r.line.row in lines])
                     placed += found.placed
                     refused += [r for r in found.refused if r not in refused]
@@ -186,6 +189,7 @@ class Books:
         taken_back = sorted({change.line.row for change in changes if change.gone})
         gone = set(taken_back)
         refused: list[Refusal] = []
+        only: dict[int, set[str]] = {}
         events = 0
         for result in advance(self.valuer, history, changes):
             line = result.line
@@ -195,6 +199,8 @@ class Books:
             if not line.item or line.type in LANDED or (line.extra and "to_item" in line.extra):
                 history.touched(line, self.valuer.touches(line))
             mode = self.mode(line)
+            if result.items is not None:
+                only.setdefault(line.row, set()).update(result.items)
             lines.setdefault(mode, {})[line.row] = line
             if result.error is not None:
                 refused.append(Refusal(line, result.error))
@@ -207,7 +213,7 @@ class Books:
             booked = self.desk.booker.book(flows)
             should[mode] = booked.bookings
             refused += booked.refused
-        return Outcome(should, lines, taken_back, refused, events)
+        return Outcome(should, lines, taken_back, refused, events, only)
 
     @property
     def valuer(self) -> Valuer:
