@@ -1,0 +1,88 @@
+"""Every error code of valuation: code → (title, what it means, what to do)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CODES: Final[dict[str, tuple[str, str, str]]] = {
+    "TO4001": (
+        "Not enough stock",
+        "The policy is negative_stock = block and the pool holds fewer units than the event takes out.",
+        "Enter the missing receipt or transfer, correct the quantity, or allow provisional cost.",
+    ),
+    "TO4002": (
+        "No cost known",
+        "Units come in without a price, and the pool has no history from which a current cost could be taken.",
+        "Give the line a price, load an opening layer, or set the item's standard or catalogue cost.",
+    ),
+    "TO4003": (
+        "No standard cost in force",
+        "The item is valued at standard cost but no standard is known on or before the event's date.",
+        "Enter cost.standard_changed with an earlier effective date, or the item's catalogue cost.",
+    ),
+    "TO4004": (
+        "Unknown reason",
+        "The reason code of an adjustment is not one of the matrix, or does not fit the sign of the quantity.",
+        "Map the vendor's reason to a known code, or set policy unknown_reason = suspense.",
+    ),
+    "TO4005": (
+        "Landed cost names an unknown target",
+        "A landed-cost line names a receipt or a document that is not known, so the cost cannot be spread.",
+        "Land the receipt, or correct the reference; the cost is released by itself when the target is there.",
+    ),
+    "TO4006": (
+        "Transfer receipt without its dispatch",
+        "Units arrive on a transfer whose dispatch is not known.",
+        "Land the dispatch; the receipt is released by it.",
+    ),
+    "TO4007": (
+        "More than there was",
+        "A document takes back, credits or returns more than the earlier document it names still has open.",
+        "Correct the quantity, or name the other document the rest belongs to.",
+    ),
+    "TO4008": (
+        "Cost would become negative",
+        "A credit or correction would leave the named receipt with a negative value.",
+        "Check the amount; book an income that is not a cost of goods in the ledger.",
+    ),
+    "TO4009": (
+        "Line is incomplete",
+        "The event type needs a field that this line does not have.",
+        "Complete the mapping or the document.",
+    ),
+    "TO4010": (
+        "Unknown cost method",
+        "The policy names a cost method that neither tieout nor an installed plugin has.",
+        "Use fifo, lifo, weighted_average, standard or specific, or install the plugin.",
+    ),
+    "TO4011": (
+        "Lot missing",
+        "Under specific identification every movement names its lot or serial number.",
+        "Map the lot field of the source.",
+    ),
+    "TO4012": (
+        "Not valued yet",
+        "This event type moves units by matrix rows that this version does not value.",
+        "Keep the event as an exception; it is released by a version that has the rows.",
+    ),
+    "TO4013": (
+        "Reference not found",
+        "The event must name an earlier one, and the one it names is not known or is of another kind.",
+        "Correct the reference, or land the earlier event.",
+    ),
+    "TO4014": (
+        "LIFO outside US GAAP",
+        "Policy cost_method = lifo needs framework = us_gaap; IAS 2 does not allow it.",
+        "Choose another method, or set framework = us_gaap for this book.",
+    ),
+    "TO4015": (
+        "Cost method changed",
+        "The policy asks for another cost method than the pool holds units under, with units still open at an estimate.",
+        "Enter the receipts that settle them before the day of the change.",
+    ),
+    "TO4020": (
+        "Line of the events file cannot be read",
+        "A line of EVENTS.jsonl is not a canonical event.",
+        "Mend the line; the message names it and the field.",
+    ),
+}

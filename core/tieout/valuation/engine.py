@@ -1,0 +1,239 @@
+"""Event lines in, flows out. `Valuer.step` takes the lines in their total order, one at a time.
+
+    line ──▶ items it touches ──▶ their states ──▶ handler of its type ──▶ flows (and the states moved on)
+
+What a type does is one row of `HANDLERS`; each handler names the matrix rows it makes true. A line that cannot be
+valued raises `Refused` and leaves every state as it was. State is a cache: it may be dropped at any time and is rebuilt
+by stepping the same lines again (`replay.py`).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping
+from fractions import Fraction
+from typing import Final, TypeAlias
+
+from tieout.errors import Refused
+from tieout.model.catalogue import EVENT_TYPES
+from tieout.model.event import EventLine, OrderKey, order_key
+from tieout.model.journal import Flow
+from tieout.model.master import Item
+from tieout.model.money import exponent
+from tieout.model.policy import PolicyBook
+from tieout.model.quantity import SCALE
+from tieout.valuation import (
+    adjustments,
+    counts,
+    landed,
+    opening,
+    purchasing,
+    returns,
+    sales,
+    standard,
+    supplier_returns,
+    transfers,
+)
+from tieout.valuation.methods import BUILTIN, CostMethod
+from tieout.valuation.refs import Lookup, parse, targets
+from tieout.valuation.rules import RuleBook, Rules
+from tieout.valuation.state import ItemState, Pool
+from tieout.valuation.step import Step
+
+Handler: TypeAlias = Callable[[Step], None]
+
+HANDLERS: Final[Mapping[str, Handler]] = {
+    "opening.loaded": opening.loaded,
+    "cost.standard_changed": standard.changed,
+    "purchase.received": purchasing.received,
+    "purchase.receipt_confirmed": purchasing.confirmed,
+    "purchase.billed": purchasing.billed,
+    "purchase.returned": supplier_returns.returned,
+    "purchase.credited": supplier_returns.credited,
+    "dropship.shipped": purchasing.dropshipped,
+    "landed_cost.estimated": landed.estimated,
+    "landed_cost.billed": landed.billed,
+    "landed_cost.allocated": landed.allocated,
+    "order.fulfilled": sales.fulfilled,
+    "order.delivered": sales.delivered,
+    "order.invoiced": sales.invoiced,
+    "order.cancelled": sales.cancelled,
+    "return.received": returns.received,
+    "return.dispositioned": returns.dispositioned,
+    "stock.adjusted": adjustments.adjusted,
+    "count.approved": counts.approved,
+    "transfer.dispatched": transfers.dispatched,
+    "transfer.received": transfers.received,
+    "transfer.closed_short": transfers.closed_short,
+}
+
+# Types that never move units or their cost: memo here, money elsewhere.
+MEMO: Final = frozenset(name for name, spec in EVENT_TYPES.items() if spec.units == "none") - set(HANDLERS)
+
+# Types whose line may stand for several items, or for none by itself: what it names decides.
+RECEIPTS: Final = frozenset({"purchase.received", "dropship.shipped", "opening.loaded"})
+NAMES: Final[Mapping[str, frozenset[str]]] = {
+    "purchase.billed": RECEIPTS,
+    "purchase.credited": RECEIPTS | {"purchase.returned"},
+    "landed_cost.estimated": RECEIPTS,
+    "landed_cost.billed": RECEIPTS,
+    "landed_cost.allocated": RECEIPTS,
+    "order.delivered": frozenset({"order.fulfilled"}),
+    "order.invoiced": frozenset({"order.fulfilled"}),
+    "order.cancelled": frozenset({"order.fulfilled"}),
+    "transfer.received": frozenset({"transfer.dispatched"}),
+    "transfer.closed_short": frozenset({"transfer.dispatched"}),
+}
+LANDED: Final = frozenset({"landed_cost.estimated", "landed_cost.billed", "landed_cost.allocated"})
+
+
+class Valuer:
+    """Values lines under a policy book. `items` gives master data (KeyError or LookupError: the item is unknown).
+
+    `admit` is called first and may raise `Refused` (a rollout scope, an approval that is missing). `lookup` finds known
+    lines by event and by document; without it references reach only what has been stepped.
+    """
+
+    def __init__(
+        self,
+        policies: PolicyBook,
+        items: Callable[[str], Item],
+        currency: str,
+        timezone: str,
+        *,
+        methods: Mapping[str, type[CostMethod]] = BUILTIN,
+        admit: Callable[[EventLine], None] | None = None,
+        lookup: Lookup | None = None,
+        states_max: int = 50_000,
+    ) -> None:
+        self.book = RuleBook(policies, timezone, methods)
+        self.currency = currency
+        self.scale = 10 ** exponent(currency)
+        self.admit = admit
+        self.lookup = lookup
+        self.states: OrderedDict[str, ItemState] = OrderedDict()
+        self.states_max = states_max
+        self._find_item = items
+        self._items: dict[str, Item] = {}
+
+    # ---- master data and policies
+
+    def item(self, sku: str) -> Item:
+        item = self._items.get(sku)
+        if item is None:
+            if len(self._items) > self.states_max:
+                self._items.clear()
+            item = self._items[sku] = self._find_item(sku)
+        return item
+
+    def role_of(self, sku: str) -> str:
+        return "inventory_raw" if sku and self.item(sku).kind == "raw" else "inventory"
+
+    def catalogue_cost(self, sku: str) -> tuple[int, int] | None:
+        cost = self.item(sku).catalogue_cost
+        return None if cost is None else self.unit_cost(Fraction(cost))
+
+    def unit_cost(self, price: Fraction) -> tuple[int, int]:
+        """(minor units, millionths) of an exact price per stock unit."""
+        exact = price * self.scale / SCALE
+        return exact.numerator, exact.denominator
+
+    def rules_for(self, line: EventLine, sku: str) -> Rules:
+        return self.book.at(line.at, self.item(sku).category if sku else "", line.channel)
+
+    # ---- states
+
+    def state(self, sku: str) -> ItemState:
+        state = self.states.get(sku)
+        if state is None:
+            state = self.states[sku] = ItemState(sku)
+        return state
+
+    def snapshot(self, sku: str) -> bytes:
+        return self.state(sku).snapshot()
+
+    def restore(self, sku: str, data: bytes) -> None:
+        self.states[sku] = ItemState.restore(data)
+
+    # ---- stepping
+
+    def touches(self, line: EventLine) -> list[str]:
+        """Items whose state the line reads or changes, sorted; [""] for a line about no item. Known lines decide what a
+        reference without an item stands for."""
+        if line.type in LANDED:
+            items = {x.item for part in landed.parts(line, self.lookup) for x in landed.named_by(part, self.lookup)}
+        elif line.item:
+            extra = line.extra
+            items = {line.item}
+            if extra and "to_item" in extra:
+                items.add(extra["to_item"])
+        else:
+            items = {x.item for x in targets(line.ref, NAMES.get(line.type, ()), self.lookup, order_key(line))}
+        linked = list(items)
+        while linked:
+            state = self.states.get(linked.pop())
+            if state is not None:
+                linked.extend(link for link in state.links if link not in items)
+                items.update(state.links)
+        return sorted(items) if items else [""]
+
+    def step(self, line: EventLine, key: OrderKey | None = None, only: Collection[str] | None = None) -> list[Flow]:
+        """Value one line. Raises `Refused` (nothing changed) or, when its state is cut short, `NeedsHistory`.
+        `key` spares working out the line's order key again. `only`: of a line that stands for several items, value the
+        part of these; what belongs to no item is left out then."""
+        if key is None:
+            key = order_key(line)
+        if self.admit is not None:
+            self.admit(line)
+        handler = HANDLERS.get(line.type)
+        if handler is None:
+            if line.type in MEMO:
+                return []
+            raise Refused(
+                f"{line.type} is not valued by this version",
+                code="TO4012",
+                where=line.document or line.event_id,
+                fix="keep it as an exception until a version has its rows",
+            )
+        sku = line.item
+        if sku and line.type not in LANDED:
+            state = self.states.get(sku)
+            if state is None:
+                state = self.state(sku)
+            rules = self.book.at(line.at, self.item(sku).category, line.channel)
+            return self._on(handler, line, state, rules, key)
+        items = [sku for sku in self.touches(line) if only is None or sku in only]
+        if line.type in LANDED:
+            return self._on(handler, line, self.state(items[0]), self.rules_for(line, items[0]), key, only)
+        flows: list[Flow] = []
+        for sku in items:
+            flows.extend(self._on(handler, line, self.state(sku), self.rules_for(line, sku), key))
+        return flows
+
+    def _on(
+        self,
+        handler: Handler,
+        line: EventLine,
+        state: ItemState,
+        rules: Rules,
+        key: OrderKey,
+        only: Collection[str] | None = None,
+    ) -> list[Flow]:
+        state.up = rules.up
+        state.pick = rules.pick
+        step = Step(self, line, state, rules, key)
+        step.only = only
+        handler(step)
+        return step.flows
+
+    def convert(self, step: Step, pool: Pool) -> None:
+        """Carry a pool to the method now in force (`valuation-rules` §8)."""
+        standard.convert(step, pool)
+
+
+def named_kinds(line: EventLine) -> Collection[str]:
+    """The kinds of lines a line's reference may name, as far as they decide which items it touches."""
+    return NAMES.get(line.type, ())
+
+
+__all__ = ["HANDLERS", "LANDED", "MEMO", "NAMES", "Valuer", "named_kinds", "parse"]

@@ -1,0 +1,157 @@
+"""Landed cost: LC-01 (estimate), LC-02, LC-03 (actual, follows the units), LC-04 (parked, then allocated), LC-05
+(standard cost), and the charges that are not cost of goods: LC-07 to LC-10.
+
+The whole document is spread once: over the receipts its lines name, by its basis, by largest remainder in line order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Final
+
+from tieout.model.event import EventLine, order_key
+from tieout.model.money import allocate
+from tieout.model.quantity import SCALE
+from tieout.valuation.refs import Lookup, targets
+from tieout.valuation.state import NeedsHistory, Receipt
+from tieout.valuation.step import Step
+
+TARGETS: Final = frozenset({"purchase.received", "opening.loaded"})
+
+# treatment → (row, role): what never becomes cost of goods.
+_EXPENSED: Final = {
+    "abnormal": ("LC-07", "freight_abnormal"),
+    "outbound": ("LC-08", "freight_out"),
+    "storage": ("LC-09", "storage_expense"),
+    "recoverable_tax": ("LC-10", "input_tax"),
+    "unallocated": ("LC-04", "landed_cost_clearing"),
+}
+
+
+def parts(line: EventLine, lookup: Lookup | None) -> Sequence[EventLine]:
+    """All lines of the document, in line order."""
+    if lookup is None:
+        return [line]
+    return sorted(lookup.event(line.event_id), key=order_key) or [line]
+
+
+def named_by(part: EventLine, lookup: Lookup | None) -> list[EventLine]:
+    found = targets(part.ref, TARGETS, lookup, order_key(part))
+    return [x for x in found if not part.item or x.item == part.item]
+
+
+def estimated(step: Step) -> None:
+    """LC-01: an estimate accrued on receipts."""
+    for receipt, target, amount in _spread(step):
+        receipt.accrued += amount
+        target.amend(receipt, amount, "landed_cost_accrual", "LC-01", "landed_cost_variance", "landed")
+
+
+def billed(step: Step) -> None:
+    """LC-02 releases what was accrued, LC-03 books the rest to the units; LC-05 at standard cost. A bill that names no
+    receipt is parked (LC-04)."""
+    extra = step.line.extra or {}
+    head = next(x for x in parts(step.line, step.valuer.lookup) if x.head)
+    treatment = (head.extra or {}).get("treatment") or ("" if head.ref or step.line.ref else "unallocated")
+    if treatment in _EXPENSED:
+        if step.line.head and step.only is None:
+            row, role = _EXPENSED[treatment]
+            step.flow(row, role, "ap", step.minor(extra["head_amount"]))
+        return
+    for receipt, target, amount in _spread(step):
+        accrued, receipt.accrued = receipt.accrued, 0
+        released = min(accrued, amount)
+        if released:
+            step.flow("LC-02", "landed_cost_accrual", "ap", released)
+        change = amount - accrued
+        fixed = _fixed(target, receipt)
+        row = "LC-05" if fixed else "LC-02" if accrued else "LC-03"
+        if accrued > released:
+            target.amend(receipt, change, "landed_cost_accrual", row, "landed_cost_variance", "landed")
+        else:
+            target.amend(receipt, change, "ap", row, "landed_cost_variance", "landed")
+    if step.line.head and step.only is None:
+        tax = step.charges().get("tax")
+        if tax:
+            step.flow("LC-10", "input_tax", "ap", step.minor(tax))
+
+
+def allocated(step: Step) -> None:
+    """LC-04: a parked bill is spread."""
+    for receipt, target, amount in _spread(step):
+        target.amend(receipt, amount, "landed_cost_clearing", "LC-04", "landed_cost_variance", "landed")
+
+
+def _fixed(step: Step, receipt: Receipt) -> bool:
+    state = step.state
+    if receipt.inflow < state.base:
+        raise NeedsHistory(state.item, f"operation {receipt.inflow}")
+    return state.pools[state.layers[state.o_layer[receipt.inflow - state.base]].pool].fixed
+
+
+def _spread(step: Step) -> list[tuple[Receipt, Step, int]]:
+    """This line's receipts with the states they lie in and their shares of the whole document."""
+    line, lookup = step.line, step.valuer.lookup
+    document = parts(line, lookup)
+    head = next(x for x in document if x.head)
+    text = (head.extra or {}).get("head_amount")
+    if text is None:
+        step.refuse("TO4009", "landed cost needs the document's amount", "map the amount")
+    total = step.minor(text)
+    basis = (head.extra or {}).get("basis", "value")
+    found: list[tuple[EventLine, EventLine]] = []
+    weights: list[int | Fraction] = []
+    for part in document:
+        known = named_by(part, lookup)
+        if not known:
+            step.refuse(
+                "TO4005",
+                f"landed cost names {part.ref[2:].rstrip('#') or 'no receipt'}, which is not known",
+                "land the receipt or correct the reference",
+                total,
+            )
+        for target in known:
+            if target.quantity > 0:
+                found.append((part, target))
+                weights.append(_weight(step, basis, part, target, len(known)))
+    if not found:
+        step.refuse("TO4005", "none of the receipts it names holds units", "name other receipts", total)
+    mine = []
+    for (part, target), amount in zip(found, allocate(total, weights), strict=True):
+        if part.line_id == line.line_id and (step.only is None or target.item in step.only):
+            other = step.at(target.item)
+            receipt = _receipt(other, target)
+            other.check_amend(receipt, amount - receipt.accrued)
+            mine.append((receipt, other, amount))
+    return mine
+
+
+def _receipt(step: Step, target: EventLine) -> Receipt:
+    state = step.state
+    for n in state.by_event.get(target.event_id, ()):
+        if state.move(n).line.line_id == target.line_id and n in state.receipts:
+            return state.receipts[n]
+    if state.move_base and not state.deep:
+        raise NeedsHistory(state.item, target.event_id, order_key(target))
+    step.refuse("TO4005", f"{target.event_id}, which it names, is an exception itself", "resolve that one first")
+
+
+def _weight(step: Step, basis: str, part: EventLine, target: EventLine, among: int) -> int | Fraction:
+    """Weight of one receipt, from documents alone: the shares of one item must not depend on where another one stands.
+    A weight stated on the cost line counts when the line names this receipt alone; value is the receipt's own amount."""
+    if basis == "equal":
+        return 1
+    if basis == "quantity":
+        return part.quantity if part.quantity and among == 1 else target.quantity
+    if basis == "value":
+        return max(target.amount or 0, 0)
+    own = (part.extra or {}).get("weight") if among == 1 else None
+    if own is not None:
+        return Fraction(own)
+    stated = (target.extra or {}).get("volume" if basis == "volume" else "weight")
+    if stated is not None:
+        return Fraction(stated)
+    item = step.valuer.item(target.item)
+    each = item.volume if basis == "volume" else item.weight
+    return Fraction(each) * target.quantity / SCALE if each is not None else 0

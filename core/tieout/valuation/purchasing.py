@@ -1,0 +1,241 @@
+"""Receipts and bills: PUR-05, 06, 07, 08, 09, 10, 11, 18, 20, STD-01, 02, DRP-01, 02, LC-01 (with the receipt).
+
+A receipt's line keeps what is open in `grni`; bills clear it pro rata, the last one takes the rest. What a bill says
+beyond that amends the receipt as if it had been so from the start, or goes to a variance at standard cost.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Final
+
+from tieout.model.event import EventLine
+from tieout.model.money import allocate
+from tieout.valuation.refs import parse
+from tieout.valuation.state import Ahead, Move, Receipt
+from tieout.valuation.step import Step
+
+RECEIPTS: Final = frozenset({"purchase.received", "dropship.shipped", "opening.loaded"})
+
+
+def received(step: Step) -> None:
+    """PUR-05 (PUR-06 when receipts wait for confirmation, PUR-18 for an over-receipt), STD-01, LC-01, CST-03.
+
+    Goods of another owner are memo. A receipt that a bill came before takes the billed amount out of `ginr`.
+    """
+    line, state = step.line, step.state
+    if line.owner or not step.valuer.item(line.item).stocked:
+        return
+    q = step.need_quantity()
+    pending = step.rules.policy.receipt_confirmation == "pending"
+    home = step.home()
+    pool = step.side("inventory_pending", f"{line.event_id}#{line.line_id}") if pending else home
+    row = "PUR-06" if pending else "STD-01" if pool.fixed else "PUR-05"
+    ahead = [bill for bill in state.bills_ahead if bill.value and matches(bill.line, line)]
+    matched = min(q, sum(bill.quantity for bill in ahead))
+    derived = None
+    if line.amount is not None:
+        price = step.share(line.amount, q - matched, q)
+    elif matched == q:
+        price = 0
+    elif pool.fixed:
+        cost = step.need_standard()
+        price = step.share(cost[0], q - matched, cost[1])
+    else:
+        price, derived = step.current_cost(home, q - matched)
+    landed = step.minor((line.extra or {}).get("landed_estimate", "0"))
+    if pool.fixed:
+        step.need_standard()
+    sources = [("ginr", amount) for amount in _take_ahead(ahead, matched)]
+    state.bills_ahead = [bill for bill in state.bills_ahead if bill.quantity]
+    if price or not sources:
+        sources.append(("grni", price))
+    if landed:
+        sources.append(("landed_cost_accrual", landed))
+    total = sum(amount for _, amount in sources)
+    n = step.enter(pool, q, total, row, "grni", line.location, variance="ppv", sources=sources, derived=derived)
+    if landed and not pool.fixed:
+        state.added.setdefault(state.move(n).fed[0], []).append(("landed", landed))
+    state.receipts[n] = Receipt(n, state.move(n).fed[0], q, total - landed, q - matched, price, landed)
+
+
+def _take_ahead(bills: list[Ahead], q: int) -> list[int]:
+    """Amounts out of bills that came first, pro rata to quantity, oldest first."""
+    amounts = []
+    for bill in bills:
+        taken = min(q, bill.quantity)
+        if not taken:
+            break
+        amount = bill.value if taken == bill.quantity else bill.value * taken // bill.quantity
+        bill.quantity -= taken
+        bill.value -= amount
+        q -= taken
+        amounts.append(amount)
+    return amounts
+
+
+def matches(early: EventLine, late: EventLine) -> bool:
+    """Whether a document that came first is about `late`: it names it, is named by it, or both name the same order."""
+    return names(early.ref, late) or names(late.ref, early) or (bool(late.ref) and late.ref == early.ref)
+
+
+def names(ref: str, line: EventLine) -> bool:
+    if not ref:
+        return False
+    kind, name, wanted = parse(ref)
+    return name == (line.event_id if kind == "e" else line.document) and wanted in ("", line.line_id)
+
+
+def confirmed(step: Step) -> None:
+    """PUR-06: accepted units enter the pool with their receipt's date; what a `refused` line names leaves at the mirror
+    of its receipt."""
+    line, state = step.line, step.state
+    q = step.need_quantity()
+    found = step.find(("purchase.received",))
+    refused = (line.extra or {}).get("condition") == "refused" or line.reason == "refused"
+    pools = [(n, step.side("inventory_pending", _own(state.move(n).line))) for n in found]
+    held = sum(pool.quantity for _, pool in pools)
+    if q > held:
+        step.refuse("TO4007", f"{q} to confirm, {held} waiting", "correct the quantity or name the receipt")
+    home = step.home(line.location or (state.move(found[0]).line.location if found else ""))
+    for n, pool in pools:
+        part = min(q, pool.quantity)
+        if not part:
+            continue
+        at = state.move(n).line.location
+        q -= part
+        if refused:
+            _refuse_units(step, n, part)
+        else:
+            step.carry(pool, home, part, "PUR-06", at, line.location or at)
+
+
+def _own(line: EventLine) -> str:
+    return f"{line.event_id}#{line.line_id}"
+
+
+def _refuse_units(step: Step, n: int, q: int) -> None:
+    state = step.state
+    receipt = state.receipts[n]
+    pool = step.side("inventory_pending", _own(state.move(n).line))
+    back = step.leave(pool, q, "PUR-06", "grni", state.move(n).line.location)
+    receipt.open_quantity -= q
+    receipt.open_value -= state.move(back).value
+
+
+def dropshipped(step: Step) -> None:
+    """DRP-01: the vendor ships to our customer; the cost goes straight to `cogs_dropship`, no units of ours move."""
+    line, state = step.line, step.state
+    q = step.need_quantity()
+    if line.amount is None:
+        step.refuse("TO4002", "a drop-shipment needs the vendor's price", "map the purchase order's price")
+    n = state.add_move(Move(line, "cogs_dropship", "grni", "", "", q, line.amount))
+    step.flow("DRP-01", "cogs_dropship", "grni", line.amount)
+    state.receipts[n] = Receipt(n, -1, q, line.amount, q, line.amount)
+
+
+def billed(step: Step) -> None:
+    """PUR-07 the received value; PUR-08 (actual cost), PUR-09 and STD-02 (standard), DRP-02 the difference in price;
+    PUR-10 the quantity beyond what was received; PUR-11 a bill before any receipt; PUR-20 tax that is cost."""
+    line, state = step.line, step.state
+    q = step.need_quantity()
+    receipts = [state.receipts[n] for n in step.find(RECEIPTS) if n in state.receipts]
+    if receipts and not line.item:
+        step.line = line
+    amount = _billed_amount(step, receipts, q)
+    matched: list[tuple[Receipt, int]] = []
+    left = q
+    for receipt in receipts:
+        part = min(left, receipt.open_quantity)
+        if part:
+            matched.append((receipt, part))
+            left -= part
+    billed_part = step.share(amount, q - left, q)
+    plan = []
+    for (receipt, part), share in zip(matched, allocate(billed_part, [part for _, part in matched]), strict=True):
+        cleared = receipt.open_value
+        if part < receipt.open_quantity:
+            cleared = step.share(receipt.open_value, part, receipt.open_quantity)
+        step.check_amend(receipt, share - cleared)
+        plan.append((receipt, part, cleared, share - cleared))
+    tax_of(step)
+    for receipt, part, cleared, change in plan:
+        step.flow("PUR-07" if receipt.inflow >= 0 else "DRP-02", "grni", "ap", cleared)
+        receipt.open_quantity -= part
+        receipt.open_value -= cleared
+        receipt.price += change
+        receipt.prices.append((line.at, change))
+        _difference(step, receipt, change)
+    if left:
+        _excess(step, receipts, left, amount - billed_part)
+
+
+def _billed_amount(step: Step, receipts: list[Receipt], q: int) -> int:
+    """What the line charges: its amount and its share of tax that is cost; without an amount, the received price."""
+    line = step.line
+    amount = line.amount
+    if amount is None:
+        if not receipts:
+            step.refuse("TO4009", "a bill without amount names no receipt", "map the amount or the reference")
+        amount = step.share(sum(r.price for r in receipts), q, sum(r.quantity for r in receipts))
+    return amount + irrecoverable(step)
+
+
+def _difference(step: Step, receipt: Receipt, change: int) -> None:
+    policy = step.rules.policy
+    if receipt.inflow < 0:
+        step.amend(receipt, change, "ap", "DRP-02", "cogs_dropship")
+    elif policy.bill_variance == "expense" and change:
+        debit, credit = ("ppv", "ap") if change > 0 else ("ap", "ppv")
+        step.flow("PUR-08", debit, credit, abs(change))
+    else:
+        pool = step.state.pools[step.state.layers[step.state.o_layer[receipt.inflow - step.state.base]].pool]
+        step.amend(receipt, change, "ap", "PUR-09" if pool.fixed else "PUR-08", "ppv")
+
+
+def _excess(step: Step, receipts: list[Receipt], q: int, amount: int) -> None:
+    """PUR-10: billed beyond the receipt. What went back before the bill is a credit to come; the rest waits in `ginr`."""
+    state, line = step.state, step.line
+    for receipt in receipts:
+        for n in receipt.credits:
+            claim = state.claims[n]
+            part = min(q, claim.unclaimed)
+            if not part:
+                continue
+            value = amount if part == q else step.share(amount, part, q)
+            claim.unclaimed -= part
+            claim.open_quantity += part
+            claim.open_value += value
+            q -= part
+            amount -= value
+            step.flow("PUR-10", "vendor_credit_receivable", "ap", value)
+    if q:
+        step.flow("PUR-10" if receipts else "PUR-11", "ginr", "ap", amount)
+        state.bills_ahead.append(Ahead(line, q, amount))
+
+
+def tax_of(step: Step, *, credit: bool = False) -> None:
+    """Recoverable tax of a bill or credit note: the line's own, and the header's on the first line."""
+    extra = step.line.extra
+    if not extra:
+        return
+    for text in (extra.get("tax"), step.charges().get("tax"), step.charges().get("input_tax")):
+        if text:
+            amount = step.minor(text)
+            step.flow(
+                "PUR-14" if credit else "PUR-07", *(("ap", "input_tax") if credit else ("input_tax", "ap")), amount
+            )
+
+
+def irrecoverable(step: Step) -> int:
+    """PUR-20: this line's share of the document's irrecoverable tax, by line amount."""
+    line, lookup = step.line, step.valuer.lookup
+    siblings = list(lookup.event(line.event_id)) if lookup is not None else [line]
+    head = next((x for x in siblings if x.head), line)
+    text = ((head.extra or {}).get("amounts") or {}).get("irrecoverable_tax")
+    if not text:
+        return 0
+    total = step.minor(text)
+    weights = [Fraction(max(x.amount or 0, 0)) for x in siblings]
+    mine = next(i for i, x in enumerate(siblings) if x.line_id == line.line_id)
+    return allocate(total, weights)[mine]

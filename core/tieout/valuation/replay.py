@@ -1,0 +1,333 @@
+"""Late knowledge: which items to value again, from where, and in what order (`valuation-rules` §9).
+
+    changes ──▶ items they touch ──▶ live state, or the checkpoint before the earliest change ──▶ lines in order ──▶ results
+
+Lines that only append go straight on from the live states. Everything else rewinds just the items it touches; a line
+that stands for several items (a freight bill, a merge) is valued with all of them at its place. A line that was valued
+again gives all its flows anew; what is already posted is subtracted elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from heapq import heappop, heappush
+from operator import itemgetter
+from typing import Final, NamedTuple, Protocol
+
+from tieout.errors import Refused
+from tieout.model.event import EventLine, OrderKey, order_key
+from tieout.model.journal import Flow
+from tieout.valuation.engine import HANDLERS, LANDED, Valuer
+from tieout.valuation.refs import Lookup
+from tieout.valuation.state import ItemState, NeedsHistory
+
+END: Final[OrderKey] = (2**63 - 1, 0, "", 0, "", "")
+REBUILDS_MAX: Final = 8  # rebuilds for one line before giving up: each item it touches once, with room to spare
+
+# Lines that others may already name when they arrive.
+_NAMED: Final = frozenset(
+    {"purchase.received", "opening.loaded", "dropship.shipped", "transfer.dispatched", "order.fulfilled"}
+)
+
+
+class Change(NamedTuple):
+    """A line that is new, or (`gone`) one that no longer counts: superseded by a newer revision, or taken back."""
+
+    line: EventLine
+    gone: bool = False
+
+
+class Result(NamedTuple):
+    """All flows a line gives now; none and an `error` where it was refused; none and no error where it is gone.
+
+    `items`: only these items' flows of a line that stands for several (a freight bill over many receipts); what the
+    line gives for its other items stays as it was. A flow's item is `flow.item or line.item`.
+    """
+
+    line: EventLine
+    flows: list[Flow]
+    error: Refused | None
+    items: tuple[str, ...] | None = None
+
+
+class History(Lookup, Protocol):
+    """What the store (or a test) knows. Lines are current ones: neither superseded nor taken back, changes included."""
+
+    def lines(self, item: str, after: OrderKey | None) -> Sequence[EventLine]:
+        """Lines that touch the item (`Valuer.touches`), in order, after a key."""
+        ...
+
+    def citing(self, names: Collection[str]) -> Sequence[EventLine]:
+        """Lines whose reference names one of these: `e:EVENT` or `d:DOCUMENT`, without the line part."""
+        ...
+
+    def checkpoint(self, item: str, before: OrderKey) -> tuple[OrderKey, bytes] | None:
+        """The latest saved state of the item as of a key before `before`."""
+        ...
+
+    def save(self, item: str, key: OrderKey, data: bytes) -> None: ...
+
+    def forget(self, item: str, key: OrderKey) -> None:
+        """Drop the item's checkpoints at or after a key."""
+        ...
+
+
+def advance(valuer: Valuer, history: History, changes: Sequence[Change]) -> Iterator[Result]:
+    """Value what the changes affect. Results come in the order of valuation, those of lines that are gone first."""
+    valuer.lookup = history
+    yield from _Run(valuer, history).over(changes)
+    for change in changes:
+        if change.line.item in valuer.states:
+            valuer.states.move_to_end(change.line.item)
+    while len(valuer.states) > valuer.states_max:
+        valuer.states.popitem(last=False)
+
+
+class _Run:
+    def __init__(self, valuer: Valuer, history: History) -> None:
+        self.valuer = valuer
+        self.history = history
+        self.heap: list[tuple[OrderKey, int, EventLine]] = []
+        self.active: set[str] = set()
+        self.whole: set[OrderKey] = set()  # lines that are valued for all their items
+        self.gone = False
+        self.pushed = 0
+
+    def over(self, changes: Sequence[Change]) -> Iterator[Result]:
+        here = {(c.line.event_id, c.line.line_id) for c in changes if not c.gone}
+        for change in changes:
+            if change.gone and (change.line.event_id, change.line.line_id) not in here:
+                yield Result(change.line, [], None)
+        first, ordered = self._plan([*changes, *self._citing(changes)])
+        if self._appends(first, ordered):
+            yield from self._append(ordered)
+            return
+        self.active.clear()
+        self.whole = {key for key, _ in ordered}
+        for key, item in sorted((key, item) for item, key in first.items()):
+            if item not in self.active:
+                self._activate(item, key)
+        yield from self._replay()
+
+    def _citing(self, changes: Sequence[Change]) -> list[Change]:
+        """Lines that name a changed line and are not found by its item, or come before it in time."""
+        keys: dict[str, OrderKey] = {}
+        for line, _ in changes:
+            if line.type in _NAMED:
+                key = order_key(line)
+                for name in (f"e:{line.event_id}", f"d:{line.document}" if line.document else ""):
+                    if name:
+                        keys[name] = min(key, keys.get(name, END))
+        if not keys:
+            return []
+        return [
+            Change(line)
+            for line in self.history.citing(keys)
+            if not line.item or line.type in LANDED or order_key(line) < keys[line.ref.rpartition("#")[0]]
+        ]
+
+    def _plan(self, changes: Sequence[Change]) -> tuple[dict[str, OrderKey], list[tuple[OrderKey, EventLine]]]:
+        """The earliest changed key of each item, and the lines that are there, in order."""
+        first: dict[str, OrderKey] = {}
+        ordered: dict[OrderKey, EventLine] = {}
+        for line, gone in changes:
+            key = order_key(line)
+            for item in self._items(line):
+                if key < first.get(item, END):
+                    first[item] = key
+            if gone:
+                self.gone = True
+            else:
+                ordered[key] = line
+        for item in list(first):
+            state = self.valuer.states.get(item)
+            for link in state.links if state is not None else ():
+                first[link] = min(first[item], first.get(link, END))
+        return first, sorted(ordered.items(), key=itemgetter(0))
+
+    def _items(self, line: EventLine) -> Sequence[str]:
+        if line.item and line.type not in LANDED and (not line.extra or "to_item" not in line.extra):
+            return (line.item,)
+        return self.valuer.touches(line)
+
+    def _appends(self, first: dict[str, OrderKey], ordered: Sequence[tuple[OrderKey, EventLine]]) -> bool:
+        """Whether every change comes after all that its items have seen, with their states at hand."""
+        if self.gone:
+            return False
+        states = self.valuer.states
+        keys: set[OrderKey] = set()
+        for item, key in first.items():
+            state = states.get(item)
+            if state is None:
+                keys = keys or {at for at, _ in ordered}
+                if any(order_key(x) not in keys for x in self._rewind(item, key)):
+                    return False
+                state = states[item]
+            if state.last_key is not None and state.last_key >= key:
+                return False
+        return True
+
+    def _start(self, item: str, saved: tuple[OrderKey, bytes] | None) -> ItemState:
+        state = ItemState(item) if saved is None else ItemState.restore(saved[1])
+        self.valuer.states[item] = state
+        return state
+
+    # ---- appending
+
+    def _append(self, ordered: list[tuple[OrderKey, EventLine]]) -> Iterator[Result]:
+        step, states, save = self.valuer.step, self.valuer.states, self.history.save
+        for key, line in ordered:
+            sku = line.item
+            state = states.get(sku)
+            if state is None or state.links or line.extra is not None or line.type not in HANDLERS:
+                yield self._result(line, key)
+                continue
+            try:
+                flows = step(line, key)
+            except Refused as error:
+                yield Result(line, [], error)
+                continue
+            except NeedsHistory:
+                yield self._result(line, key)
+                continue
+            if state.tick(key):
+                save(sku, key, state.snapshot())
+            yield Result(line, flows, None)
+
+    # ---- replaying
+
+    def _activate(self, item: str, key: OrderKey) -> None:
+        """Rewind an item (and those it is linked with) to just before `key` and queue its lines from there on."""
+        state = self.valuer.states.get(item)
+        if state is not None and not state.links and (state.last_key is None or state.last_key < key):
+            lines = [x for x in self.history.lines(item, state.last_key) if order_key(x) >= key]
+            self.active.add(item)
+        else:
+            known = set(self.active)
+            lines = self._rewind(item, key)
+            for sku in self.active - known | {item}:
+                self.history.forget(sku, key)
+        for line in lines:
+            self.pushed += 1
+            heappush(self.heap, (order_key(line), self.pushed, line))
+
+    def _rewind(
+        self, item: str, key: OrderKey, *, since: OrderKey | None = None, deep: Collection[str] = ()
+    ) -> list[EventLine]:
+        """Bring an item's state to just before `key`; returns its lines from there on.
+
+        Linked items go together, from their start. Items in `deep` keep every movement from the checkpoint before
+        `since` (without it, from the start) on.
+        """
+        saved: dict[str, tuple[OrderKey, bytes] | None] = {}
+        lines: dict[OrderKey, EventLine] = {}
+        todo = [item]
+        while todo:
+            sku = todo.pop()
+            start = None
+            if not saved and (sku not in deep or since is not None):
+                start = self.history.checkpoint(sku, since or key)
+            state = self._start(sku, start)
+            saved[sku] = start
+            linked = list(state.links)
+            for line in self.history.lines(sku, start[0] if start is not None else None):
+                lines[order_key(line)] = line
+                if line.extra is not None and "to_item" in line.extra and order_key(line) < key:
+                    linked.extend((line.item, line.extra["to_item"]))
+            others = [other for other in linked if other not in saved]
+            if others and saved[item] is not None:
+                return self._rewind_all({item, *others}, key, deep)
+            todo.extend(others)
+        return self._silently(saved, lines, key, deep)
+
+    def _rewind_all(self, items: Collection[str], key: OrderKey, deep: Collection[str]) -> list[EventLine]:
+        """Linked items from their start."""
+        lines: dict[OrderKey, EventLine] = {}
+        todo, seen = list(items), set(items)
+        while todo:
+            sku = todo.pop()
+            for line in self.history.lines(sku, None):
+                lines[order_key(line)] = line
+                if line.extra is not None and "to_item" in line.extra and order_key(line) < key:
+                    for other in (line.item, line.extra["to_item"]):
+                        if other not in seen:
+                            seen.add(other)
+                            todo.append(other)
+        for sku in seen:
+            self._start(sku, None)
+        return self._silently(seen, lines, key, deep)
+
+    def _silently(
+        self, items: Collection[str], lines: dict[OrderKey, EventLine], key: OrderKey, deep: Collection[str]
+    ) -> list[EventLine]:
+        """Value again what is before `key`, whose flows are known not to change; returns the rest in order."""
+        for item in items:
+            self.valuer.states[item].deep = item in deep
+        rest = []
+        for at in sorted(lines):
+            line = lines[at]
+            if at >= key:
+                rest.append(line)
+                continue
+            try:
+                self._step(line, at, items)
+            except Refused:
+                continue
+        self.active.update(items)
+        return rest
+
+    def _replay(self) -> Iterator[Result]:
+        heap = self.heap
+        last: OrderKey | None = None
+        while heap:
+            key, _, line = heappop(heap)
+            if key == last:
+                continue
+            last = key
+            whole = key in self.whole or line.type not in LANDED
+            items = self._items(line)
+            if whole:
+                for item in items:
+                    if item not in self.active:
+                        self._activate(item, key)
+            yield self._result(line, key, None if whole else [x for x in items if x in self.active])
+
+    def _result(self, line: EventLine, key: OrderKey, only: Collection[str] | None = None) -> Result:
+        items = None if only is None else tuple(only)
+        try:
+            return Result(line, self._step(line, key, only), None, items)
+        except Refused as error:
+            return Result(line, [], error, items)
+
+    def _step(self, line: EventLine, key: OrderKey, only: Collection[str] | None = None) -> list[Flow]:
+        """Step a line; where a state was cut short, value its item again in full detail first."""
+        valuer = self.valuer
+        deep: set[str] = set()
+        since: OrderKey | None = None
+        for _ in range(REBUILDS_MAX):
+            try:
+                flows = valuer.step(line, key, only)
+            except NeedsHistory as need:
+                since = need.key if need.item not in deep else None
+                deep.add(need.item)
+                active = set(self.active)
+                for item in {need.item, *(x for x in self._items(line) if only is None or x in only)}:
+                    self._rewind(item, key, since=since if item in deep else None, deep=deep)
+                self.active = active
+                continue
+            self._tick(line, key, deep, only)
+            return flows
+        raise AssertionError(f"{line.event_id}: the history it needs cannot be rebuilt")
+
+    def _tick(self, line: EventLine, key: OrderKey, deep: Collection[str], only: Collection[str] | None) -> None:
+        states = self.valuer.states
+        for item in self._items(line):
+            state = states.get(item)
+            if state is None or (only is not None and item not in only):
+                continue
+            due = state.tick(key)
+            if item in deep:
+                state.deep = False
+                state.trim()
+            if due and not state.deep:
+                self.history.save(item, key, state.snapshot())
