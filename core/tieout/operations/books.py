@@ -50,7 +50,7 @@ class Piece(NamedTuple):
     """Changes to value together, and how far in time they reach."""
 
     changes: list[Change]
-    ahead: list[int]
+    history: StoreHistory
     horizon: int
     last: bool
 
@@ -116,10 +116,7 @@ class Books:
             if span is None:
                 return Kept(), False
             piece = self._next(tx, span)
-            history = StoreHistory(
-                tx, desk.names, done=span.done, up_to=span.up_to, horizon=piece.horizon, ahead=piece.ahead
-            )
-            outcome = self._value(history, piece.changes)
+            outcome = self._value(piece.history, piece.changes)
             kept = self._post(tx, outcome)
             self._reached(tx, span, piece)
         return kept, True
@@ -164,9 +161,8 @@ class Books:
                 span = self._span(rx)
                 if span is None:
                     return [], [], 0
-                changes, _ = self._whole(rx, span)
                 history = Reading(rx, desk.names, done=span.done, up_to=span.up_to, horizon=END_OF_TIME)
-                outcome = self._value(history, changes)
+                outcome = self._value(history, self._whole(rx, span, history))
                 placed: list[Placed] = []
                 refused = list(outcome.refused)
                 taken_back = outcome.taken_back
@@ -270,8 +266,8 @@ class Books:
         first = span.at == -END_OF_TIME
         gone, ahead = self._superseded(tx, span) if first else ([], [])
         if len(ahead) > AHEAD_MAX:
-            changes, _ = self._whole(tx, span)
-            return Piece(changes, [], END_OF_TIME, True)
+            history = StoreHistory(tx, self.desk.names, done=span.done, up_to=span.up_to, horizon=END_OF_TIME)
+            return Piece(self._whole(tx, span, history), history, END_OF_TIME, True)
         instants = self._instants_of(tx, span)
         end = bisect_right(instants, span.at) + LINES_A_PIECE
         last = end >= len(instants)
@@ -281,7 +277,7 @@ class Books:
         changes = [*_back(history.rows(gone)), *_new(new)]
         if first:
             changes += self._waiting(tx, history)
-        return Piece(changes, ahead, horizon, last)
+        return Piece(changes, history, horizon, last)
 
     def _instants_of(self, tx: Tx, span: Range) -> array[int]:
         """When the lines of a range happened, sorted; read once for all of its pieces."""
@@ -291,11 +287,11 @@ class Books:
             self._instants = ((span.done, span.up_to), array("q", sorted(tx.execute(query).scalars())))
         return self._instants[1]
 
-    def _whole(self, tx: Tx, span: Range) -> tuple[list[Change], list[int]]:
-        history = StoreHistory(tx, self.desk.names, done=span.done, up_to=span.up_to, horizon=END_OF_TIME)
+    def _whole(self, tx: Tx, span: Range, history: StoreHistory) -> list[Change]:
+        """Everything of a range at once."""
         gone, _ = self._superseded(tx, span)
         new = history.landed(span.done, span.at, END_OF_TIME, [])
-        return [*_back(history.rows(gone)), *_new(new), *self._waiting(tx, history)], gone
+        return [*_back(history.rows(gone)), *_new(new), *self._waiting(tx, history)]
 
     def _superseded(self, tx: Tx, span: Range) -> tuple[list[int], list[int]]:
         """Rows valued before that no longer count, and the rows that replace them (same event)."""

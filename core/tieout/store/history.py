@@ -85,7 +85,12 @@ class StoreHistory:
     def landed(self, done: int, after: int, until: int, ahead: Collection[int]) -> list[EventLine]:
         """Current lines of batches after `done`, between two instants (the second included), and those of `ahead`."""
         between = (event.c.at > after) & (event.c.at <= until) | event.c.id.in_(list(ahead))
-        return self._load(event.c.batch > done, between)
+        found = self._load(event.c.batch > done, between)
+        whole: dict[str, list[EventLine]] = {}
+        for line in found:  # the lines of an event share its instant and its batch: these are all of them
+            whole.setdefault(line.event_id, []).append(line)
+        self._events.update(whole)
+        return found
 
     def rows(self, numbers: Collection[int]) -> list[EventLine]:
         """Lines by row id, whether they still count or not."""
@@ -110,11 +115,11 @@ class StoreHistory:
         c = checkpoint.c
         of_item = (c.company == self.names.company) & (c.item == number) & (c.at <= before[0])
         query = sa.select(c.order_key, c.state).where(of_item).order_by(c.at.desc())
-        for text, state in self.tx.execute(query).all():
-            at, phase, source, sequence, event_id, line_id = json.loads(str(text))
+        for row in self.tx.execute(query).all():
+            at, phase, source, sequence, event_id, line_id = json.loads(row.order_key)
             key: OrderKey = (at, phase, source, sequence, event_id, line_id)
             if key < before:
-                return key, state
+                return key, row.state
         return None
 
     def save(self, item: str, key: OrderKey, data: bytes) -> None:

@@ -61,13 +61,13 @@ class Tx:
         if not prefixes:
             return []
         if self.dialect == "sqlite":
-            ends = [prefix[:-1] + chr(ord(prefix[-1]) + 1) for prefix in prefixes]
+            after = "substr(p.value, 1, length(p.value) - 1) || char(unicode(substr(p.value, -1)) + 1)"
             sql = (
-                "SELECT t.id FROM json_each(?) p JOIN json_each(?) q ON q.key = p.key "
-                f'JOIN "{table.name}" t ON t."{column}" >= p.value AND t."{column}" < q.value'
+                f'SELECT t.id FROM json_each(?) p CROSS JOIN "{table.name}" t '
+                f'ON t."{column}" >= p.value AND t."{column}" < {after}'
             )
             cursor = self.connection.connection.cursor()
-            return [row[0] for row in cursor.execute(sql, (json.dumps(list(prefixes)), json.dumps(ends)))]
+            return [row[0] for row in cursor.execute(sql, (json.dumps(list(prefixes)),))]
         sql = f'SELECT t.id FROM unnest(%s::text[]) AS p(low) JOIN "{table.name}" t ON t."{column}" ^@ p.low'
         return [row[0] for row in self.connection.exec_driver_sql(sql, (list(prefixes),))]
 
