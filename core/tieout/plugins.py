@@ -239,10 +239,11 @@ class Plugins:
         )
 
     def _row(self, plugin: Plugin) -> dict[str, Any]:
-        row = {**_identity(plugin), "state": "loaded", "hooks": sorted(_hooks_of(plugin.module))}
+        row = {**_identity(plugin), "state": "loaded", "roles": [], "hooks": sorted(_hooks_of(plugin.module))}
         for name, origin in self._origin.items():
             if origin is plugin:
                 row["connector"] = describe_manifest(self.connectors[name].manifest)
+                row["roles"] = row["connector"]["roles"]
         return row
 
 
@@ -367,7 +368,7 @@ def _trace(error: BaseException) -> tuple[str, ...]:
 def _identity(plugin: Plugin) -> dict[str, Any]:
     return {
         "name": plugin.name,
-        "group": plugin.group,
+        "entry_point": f"{plugin.group}: {plugin.name}",
         "distribution": plugin.distribution,
         "version": plugin.version,
     }

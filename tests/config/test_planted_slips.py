@@ -111,6 +111,7 @@ SLIPS = [
     Planted("day in the CSV", "2026-07-01", "1.7.2026", "1.7.2026", "TO1016", file="accounts.csv"),
     Planted("cell too many", "ppv,5300,,,,,,,", "ppv,5300,,,,,,,,x", "x", "TO1015", file="accounts.csv"),
     Planted("account type", "4000,Sales,income", "4000,Sales,incme", "incme", "TO1016", "income", file="chart.csv"),
+    Planted("only special cases", 'cogs = "5000"\n', "", "accounts]", "TO1046", fix="cogs = ", level="warning"),
     # reasons, triggers, scopes
     Planted("reason code", '= "damage"', '= "damaged"', '"damaged"', "TO1017", "damage"),
     Planted("same reason twice", '"Miscount" =', '"Broken in transit " =', '"Broken in', "TO1041"),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tieout.config.csvfile import Row, read_rows
+from tieout.config.files import is_file
 from tieout.config.positions import Path as KeyPath
 from tieout.config.slip import Slips, choices, nearest
 from tieout.config.tables import CompanyTable
@@ -41,10 +42,10 @@ def gather(company: CompanyTable, path: KeyPath, root: Path, templates: Mapping[
     """Every row of a company's account map. Rows of the template give way to equal rows of the company's own."""
     before = len(slips.found)
     file, ready = _file_rows(company, root, slips), _template_rows(company, path, templates, slips)
-    whole = len(slips.found) == before and (company.accounts_file is None or (root / company.accounts_file).is_file())
-    own = _clean([*_table_rows(company, path, slips), *_override_rows(company, path, slips), *file], slips)
+    whole = len(slips.found) == before and (company.accounts_file is None or is_file(root / company.accounts_file))
+    own = _clean([*_table_rows(company, path, slips), *_override_rows(company, path, slips), *file], path, slips)
     taken = {_identity(row) for row in own}
-    return Gathered((*[row for row in _clean(ready, slips) if _identity(row) not in taken], *own), whole)
+    return Gathered((*[row for row in _clean(ready, path, slips) if _identity(row) not in taken], *own), whole)
 
 
 def check_pools(accounts: AccountMap, policies: PolicyBook, slips: Slips) -> None:
@@ -131,7 +132,7 @@ def _override_rows(company: CompanyTable, path: KeyPath, slips: Slips) -> Iterab
 
 
 def _file_rows(company: CompanyTable, root: Path, slips: Slips) -> list[AccountRow]:
-    if company.accounts_file is None or not (root / company.accounts_file).is_file():
+    if company.accounts_file is None or not is_file(root / company.accounts_file):
         return []
     return _csv_rows(root / company.accounts_file, company.accounts_file, slips)
 
@@ -178,7 +179,7 @@ def _effective(row: Row, slips: Slips) -> date | None:
         return None
 
 
-def _known(row: AccountRow, slips: Slips) -> bool:
+def _known(row: AccountRow, path: KeyPath, slips: Slips) -> bool:
     if row.reason and row.reason not in REASONS:
         why, near = "no event carries it, so the row would never apply", nearest(row.reason, REASONS)
         slips.at(row.where, "TO1017", f"unknown reason code {row.reason!r}", why, choices(REASONS), nearest=near)
@@ -186,14 +187,15 @@ def _known(row: AccountRow, slips: Slips) -> bool:
         return True
     why, near = "no posting asks for it, and the role that was meant stays unmapped", nearest(row.role, ROLES)
     slips.at(row.where, "TO1040", f"unknown account role {row.role!r}", why, choices(ROLES), nearest=near)
+    slips.refused.add((*path, "accounts", near or row.role))
     return False
 
 
-def _clean(rows: Iterable[AccountRow], slips: Slips) -> list[AccountRow]:
+def _clean(rows: Iterable[AccountRow], path: KeyPath, slips: Slips) -> list[AccountRow]:
     """Rows of known roles, equal ones noted and left out."""
     seen: dict[tuple[object, ...], AccountRow] = {}
     for row in rows:
-        if not _known(row, slips):
+        if not _known(row, path, slips):
             continue
         first = seen.setdefault(_identity(row), row)
         if first is not row:

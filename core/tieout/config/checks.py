@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from tieout.config.connections import missing_file
+from tieout.config.files import is_file, missing_file
 from tieout.config.needs import roles_needed
 from tieout.config.positions import Path as KeyPath
 from tieout.config.project import Company, Connection
@@ -21,6 +21,7 @@ from tieout.config.tables import CompanyTable, FileTable, TimingTable
 from tieout.model.catalogue import REASONS
 from tieout.model.policy import PolicyBook
 from tieout.plugins import Plugins
+from tieout.posting.accounts import AccountKeys
 
 BUILT_IN_METHODS = ("fifo", "weighted_average", "standard", "specific", "lifo")
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
@@ -73,7 +74,7 @@ def check_company(
     _check_calendar(path, table, slips)
     for name, why in _FILES.items():
         given = getattr(table, name)
-        if given is not None and not (draft.root / given).is_file():
+        if given is not None and not is_file(draft.root / given):
             missing_file(slips, (*path, name), draft.root / given, draft.root, why)
     lock = company.locked_through
     if lock is not None:
@@ -191,6 +192,11 @@ def check_roles(path: KeyPath, company: Company, types: Mapping[tuple[str, str],
             why = f"{event_type} posts to it ({row}); each such event would wait as an exception"
             fix = f'{role} = "ACCOUNT" under [companies.{company.code}.accounts]'
             slips.add("TO1046", (*path, "accounts"), f"role {role!r} has no account", why, fix, key=True)
+        elif not refused and company.accounts.find(role, AccountKeys(), date.max) is None:
+            why = f"{event_type} posts to it ({row}); what no special case covers would wait as an exception"
+            fix = f'{role} = "ACCOUNT" under [companies.{company.code}.accounts], unless the special cases are all there is'
+            what = f"role {role!r} is mapped for special cases only"
+            slips.add("TO1046", (*path, "accounts"), what, why, fix, key=True, level="warning")
     if company.scopes and "rollout_clearing" not in company.accounts.roles:
         why = "a transfer across the border of a rollout scope posts to it"
         fix = f'rollout_clearing = "ACCOUNT" under [companies.{company.code}.accounts]'

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from tieout.config.files import is_file, missing_file
 from tieout.config.form import form_slips, keys_of, unknown_key
 from tieout.config.positions import Path as KeyPath
 from tieout.config.project import Connection, Role, Stream
@@ -29,14 +30,15 @@ class Shipped:
 
     mappings: Mapping[str, Path]
     accounts: Mapping[str, Path]
+    errors: tuple[PluginError, ...] = ()
 
     @classmethod
     def find(cls, plugins: Plugins) -> Shipped:
         """Look into `tieout_mappings` and every folder that a plugin names with the hook `tieout_mappings`."""
         folders = _own_folder()
-        for answer in plugins.call("tieout_mappings"):
-            if answer.error is None and answer.value:
-                folders += [Path(folder) for folder in answer.value]
+        answers = plugins.call("tieout_mappings")
+        for answer in answers:
+            folders += [Path(folder) for folder in answer.value or ()]
         mappings: dict[str, Path] = {}
         accounts: dict[str, Path] = {}
         for folder in reversed(folders):
@@ -44,7 +46,7 @@ class Shipped:
                 mappings[file.relative_to(folder).with_suffix("").as_posix()] = file
             for file in sorted(folder.rglob(f"{SHIPPED_ACCOUNTS}*.csv")):
                 accounts[file.stem.removeprefix(SHIPPED_ACCOUNTS)] = file
-        return cls(mappings, accounts)
+        return cls(mappings, accounts, tuple(answer.error for answer in answers if answer.error is not None))
 
 
 def build_connections(draft: Draft, table: FileTable, plugins: Plugins, shipped: Shipped) -> dict[str, Connection]:
@@ -235,20 +237,10 @@ class _Builder:
             self.slips.add("TO1011", where, f"no shipped mapping {name!r}", why, fix, nearest=near and SHIPPED + near)
             return None
         file = self.root / stream.mapping
-        if file.is_file():
+        if is_file(file):
             return file
         missing_file(self.slips, where, file, self.root, why)
         return None
-
-
-def missing_file(slips: Slips, where: KeyPath, file: Path, root: Path, why: str) -> None:
-    """A file that is named and is not there; the nearest one in its folder is suggested."""
-    shown = file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
-    near = None
-    if file.parent.is_dir():
-        found = nearest(file.name, [other.name for other in file.parent.iterdir() if other.is_file()])
-        near = shown[: len(shown) - len(file.name)] + found if found else None
-    slips.add("TO1014", where, f"no file {shown!r}", why, "make it, or correct the path", nearest=near)
 
 
 def _dict(value: Any) -> dict[str, Any]:

@@ -35,6 +35,9 @@ def read_rows(path: Path, name: str, required: Sequence[str], optional: Sequence
             )
             return []
         text = data.decode("utf-8-sig")
+    except OSError as error:
+        slips.at(f"{name}:1:1", "TO1014", f"cannot be read: {error.strerror}", "it was named", "make it readable")
+        return []
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         slips.at(f"{name}:{line}:1", "TO1014", "not UTF-8 text", "names could be misread", "save it as CSV UTF-8")

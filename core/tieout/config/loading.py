@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from tieout.config import checks
 from tieout.config.account_rows import check_chart, check_pools, gather, read_chart
 from tieout.config.connections import Shipped, build_connections
+from tieout.config.files import is_file
 from tieout.config.needs import event_types_in
 from tieout.config.positions import Path as KeyPath
 from tieout.config.project import Company, Connection, Posting, Project, Scope
@@ -79,10 +80,8 @@ def _assemble(draft: Draft, table: FileTable, plugins: Plugins) -> Project:
     slips = draft.slips
     shipped = Shipped.find(plugins)
     methods, errors = plugins.named("tieout_cost_methods")
-    for error in errors:
-        slips.add(
-            "TO1013", ("project",), error.message, "its cost methods are not there", error.fix or "", level="warning"
-        )
+    for error in (*errors, *shipped.errors):
+        slips.add("TO1013", ("project",), error.message, "what it adds is not there", error.fix or "", level="warning")
     checks.check_project(draft, table, plugins)
     connections = build_connections(draft, table, plugins, shipped)
     checks.check_schedule(table, connections, slips)
@@ -177,7 +176,7 @@ class _Assembler:
         check_owners(path, self.code, company.triggers, yields, slips)
         if whole_map:
             checks.check_roles(path, company, yields, slips)
-        if table.chart_file is not None and (self.draft.root / table.chart_file).is_file():
+        if table.chart_file is not None and is_file(self.draft.root / table.chart_file):
             chart = read_chart(self.draft.root / table.chart_file, table.chart_file, slips)
             currency = None if (*path, "currency") in self.slips.refused else company.currency
             check_chart(company.accounts, chart, currency, slips)

@@ -10,9 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from tieout.model.catalogue import EVENT_TYPES, REASONS
 from tieout.model.policy import Policy, PolicyBook
 
@@ -152,6 +149,9 @@ def roles_needed(event_types: Iterable[str], reasons: Iterable[str], book: Polic
 
 def event_types_in(mapping: Path) -> frozenset[str]:
     """The event types a mapping file yields. A file that does not parse yields none here: its own checker says why."""
+    from ruamel.yaml import YAML  # slow to import, and only a project with mappings needs it
+    from ruamel.yaml.error import YAMLError
+
     if mapping.stat().st_size > MAPPING_BYTES_MAX:
         return frozenset()
     try:

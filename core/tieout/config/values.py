@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
@@ -17,6 +18,7 @@ from tieout.model.money import CURRENCIES
 _DURATION = re.compile(r"([1-9][0-9]*)\s*(s|m|h|d)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 DURATION_DAYS_MAX = 3660
+YEARS = range(1900, 2200)  # fiscal calendars are reckoned in these; a year beyond them is a typing error
 _QUIET = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]")
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -89,24 +91,22 @@ def _currency(value: str) -> str:
 
 
 def _day(value: Any) -> date:
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return value
     if isinstance(value, str):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            pass
-    raise refuse("day", f"{_text(value)} is not a day", fix="a date without a time, such as 2026-01-31")
+        with suppress(ValueError):
+            value = date.fromisoformat(value)
+    if isinstance(value, date) and not isinstance(value, datetime) and value.year in YEARS:
+        return value
+    raise refuse(
+        "day", f"{_text(value)} is not a day between 1900 and 2199", fix="a date without a time, such as 2026-01-31"
+    )
 
 
 def _moment(value: Any) -> datetime | date:
-    if isinstance(value, date):
-        return value
     if isinstance(value, str):
-        try:
-            return date.fromisoformat(value) if len(value) == 10 else datetime.fromisoformat(value)
-        except ValueError:
-            pass
+        with suppress(ValueError):
+            value = date.fromisoformat(value) if len(value) == 10 else datetime.fromisoformat(value)
+    if isinstance(value, date) and value.year in YEARS:
+        return value
     raise refuse("moment", f"{_text(value)} is neither a day nor an instant", fix="2026-01-01 or 2026-01-01T00:00:00Z")
 
 
