@@ -8,6 +8,7 @@ import jmespath
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tieout.mapping.paths import PathError, parse_path
 
 NAMES = st.sampled_from(["a", "b", "c"])
@@ -51,8 +52,28 @@ def test_names_as_vendors_write_them(text: str, record: Any, value: Any) -> None
 
 @pytest.mark.parametrize(
     "text",
-    ["", "  ", "a..b", "a.", ".a", "a[", "a[x]", "a[?b]", "a[]", "length(a)", "a[?length(b)==`1`]", "$foo", "a[::0]"]
-    + ["| a", "a |", "a[0]b", "a.b*", "&a", "x" * 501, "{a: b}"],
+    [
+        "",
+        "  ",
+        "a..b",
+        "a.",
+        ".a",
+        "a[",
+        "a[x]",
+        "a[?b]",
+        "a[]",
+        "length(a)",
+        "a[?length(b)==`1`]",
+        "$foo",
+        "a[::0]",
+        "| a",
+        "a |",
+        "a[0]b",
+        "a.b*",
+        "&a",
+        "x" * 501,
+        "{a: b}",
+    ],
 )
 def test_everything_beyond_structure_is_refused(text: str) -> None:
     with pytest.raises(PathError):

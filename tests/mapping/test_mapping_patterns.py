@@ -8,6 +8,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tieout.mapping.patterns import PatternError, safe_pattern, searcher
 
 
@@ -32,8 +33,15 @@ def test_patterns_people_write_are_taken(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["(a+)+", "(a*)*b", "(a|a)*", "(a|ab)+c", "(.*a){12}", "a*a*a*b", "(a?){30}a{30}", "((a{1,9}){1,9}){1,9}"]
-    + [
+    [
+        "(a+)+",
+        "(a*)*b",
+        "(a|a)*",
+        "(a|ab)+c",
+        "(.*a){12}",
+        "a*a*a*b",
+        "(a?){30}a{30}",
+        "((a{1,9}){1,9}){1,9}",
         "(?=a)",
         "(?!a)",
         "(?<=a)b",
@@ -48,8 +56,9 @@ def test_patterns_people_write_are_taken(text: str) -> None:
         "[a",
         "*a",
         "a{2,1}",
-    ]
-    + ["a" * 301, "(" * 20 + ")" * 20],
+        "a" * 301,
+        "(" * 20 + ")" * 20,
+    ],
 )
 def test_patterns_that_could_explode_or_are_none_are_refused(text: str) -> None:
     with pytest.raises(PatternError):

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tieout.mapping.times import Clockwork, clock, micros, parse_when, zone
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -99,5 +100,5 @@ def test_an_offset_or_z_stands() -> None:
     ],
 )
 def test_no_other_form_is_guessed(text: object) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011
+    with pytest.raises(ValueError):
         parse_when(text)

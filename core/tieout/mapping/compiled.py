@@ -161,7 +161,7 @@ class CompiledMapping:
         seen = {}
         for source in self.paths():
             column = parse_path(source.path).column(records)
-            types = observed(column, nested="[*]" in source.path) - {"null"}
+            types = observed(column, source.path.count("[*]")) - {"null"}
             if types:
                 seen[source.path] = frozenset(types)
         return seen

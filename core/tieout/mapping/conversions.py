@@ -106,6 +106,8 @@ def decimal_reader(parameter: Any) -> Function:
             if not 1 <= len(first) <= 3 or any(len(block) != 3 for block in rest):
                 raise ValueError(f"{value!r}: {group!r} does not part groups of three digits")
             whole = whole.replace(group, "")
+        if point == "," and "." in text.replace(group or ",", ""):
+            raise ValueError(f"{value!r} has a point where the decimal mark is a comma")
         plain = sign + whole + ("." if mark else "") + part
         if not plain.isascii() or not _NUMBER.fullmatch(plain):
             raise ValueError(f"{value!r} is not a decimal number with the mark {point!r}")

@@ -49,7 +49,7 @@ _ALL: Final = (
     Converter("prefix", to.joined(lambda text, word: word + text), _N, "text", "with a text before it", "{prefix: SO-}"),
     Converter("suffix", to.joined(lambda text, word: text + word), _N, "text", "with a text after it", "{suffix: -R}"),
     Converter("remove_prefix", to.joined(str.removeprefix), _N, "text", "without this beginning, where it has it", "{remove_prefix: '#'}"),
-    Converter("remove_suffix", to.joined(str.removesuffix), _N, "text", "without this end, where it has it", "{remove_suffix: .0}"),
+    Converter("remove_suffix", to.joined(str.removesuffix), _N, "text", "without this end, where it has it", "{remove_suffix: '.0'}"),
     Converter("first", to.first, _N, "text", "the first characters", "{first: 20}"),
     Converter("extract", to.extract, _N, "text", "the part that matches a safe pattern, or its first group", "{extract: 'ASN-[0-9]+'}"),
     Converter("replace", to.replace, _N, "text", "texts replaced, in the order written", "{replace: {'–': '-'}}"),

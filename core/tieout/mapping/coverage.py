@@ -67,10 +67,10 @@ def _names(steps: Sequence[Step]) -> Iterator[str]:
 
 
 def _covers(pattern: Sequence[str], leaf: Sequence[str]) -> bool:
-    """A read path covers a leaf below or at it; a piped index may follow a projection without naming anything."""
+    """The same names; brackets do not count, because an index or a pipe names nothing."""
     wanted = [name for name in pattern if name != "[]"]
     have = [name for name in leaf if name != "[]"]
-    return len(wanted) <= len(have) and all(w in ("*", h) for w, h in zip(wanted, have, strict=False))
+    return len(wanted) == len(have) and all(w in ("*", h) for w, h in zip(wanted, have, strict=False))
 
 
 def _leaves(value: Any, prefix: tuple[str, ...] = (), depth: int = 0) -> Iterator[tuple[str, ...]]:

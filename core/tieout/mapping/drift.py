@@ -161,7 +161,7 @@ def drifted(
         if source.needed & failed_fields and not _there(source.path, rows):
             out.append(Drifted(source.path, "missing", "TO2201", expected, frozenset()))
             continue
-        seen = observed(parse_path(source.path).column(rows), nested="[*]" in source.path) - {"null"}
+        seen = observed(parse_path(source.path).column(rows), source.path.count("[*]")) - {"null"}
         if seen and not seen & expected:
             out.append(Drifted(source.path, "retyped", "TO2202", expected, frozenset(seen)))
     return out
@@ -184,12 +184,12 @@ def _objects(values: Sequence[Any]) -> Iterator[Mapping[str, Any]]:
             yield from _objects(value)
 
 
-def observed(column: Sequence[Any], *, nested: bool = False) -> set[str]:
-    """The JSON types in a column; of projected paths those of the elements."""
+def observed(column: Sequence[Any], levels: int = 0) -> set[str]:
+    """The JSON types in a column; of a path through `levels` arrays those of the elements."""
     types: set[str] = set()
     for value in column:
-        if nested and isinstance(value, list):
-            types |= observed(value, nested=True) if value else set()
+        if levels and isinstance(value, list):
+            types |= observed(value, levels - 1)
         else:
             types.add(json_type(value))
     return types
