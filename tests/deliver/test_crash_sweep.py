@@ -103,9 +103,10 @@ class World:
         )
         drain(self.books.store, self.books.journal, delivery)
 
-    def rows(self) -> list[sa.Row[tuple[str, str]]]:
+    def rows(self) -> list[tuple[str, str]]:
         with self.books.store.read() as rx:
-            return list(rx.execute(sa.select(entry.c.state, entry.c.reference).order_by(entry.c.id)).all())
+            found = rx.execute(sa.select(entry.c.state, entry.c.reference).order_by(entry.c.id)).all()
+        return [(row[0], row[1]) for row in found]
 
 
 def sale(number: int, amount: int, day: date) -> Flow:

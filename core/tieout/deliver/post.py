@@ -65,6 +65,7 @@ def plan(should: Sequence[Booking], posted: Sequence[Booking], rules: Rules, ref
     """
     held = {refusal.line.event_id: refusal for refusal in refused}
     if held:
+        should = [each for each in should if each.line.event_id not in held]
         posted = [each for each in posted if each.line.event_id not in held]
     placed: list[Placed] = []
     daily: dict[tuple[date, str, str, str], tuple[Group, PostingDay]] = {}

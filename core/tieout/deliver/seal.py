@@ -59,6 +59,7 @@ def seal_due(
         if (
             not waits_for_its_day(group)
             or row.revision
+            or group.external  # nothing to wait for: it is in the ledger
             or complete(end, now, marks, delivery.seal_lag_seconds, seal_now=seal_now)
         ):
             due.append((row, group))

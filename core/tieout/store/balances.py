@@ -109,17 +109,22 @@ def stock(tx: Tx, journal: Journal, *, as_of: int | None = None) -> dict[tuple[s
     return {key: quantity for key, quantity in sorted(out.items()) if quantity}
 
 
-def value_by_item(tx: Tx, journal: Journal) -> dict[str, int]:
-    """Value per item on the control accounts (matrix §22.2), in minor units; '' where a booking names no item."""
+def control_value(tx: Tx, journal: Journal, *, through: date | None = None) -> dict[tuple[str, str], int]:
+    """Value per (item, account) on the control accounts (matrix §22.2) of everything effective until the end of a day, in
+    minor units; item '' where a booking names none. Zeros are left out."""
     sums: dict[tuple[int, int | None], int] = {}
     for sign, query in _sides():
-        for leg, item, amount, _ in _rows(tx, query.where(entry.c.company == journal.company)):
+        query = query.where(entry.c.company == journal.company)
+        if through is not None:
+            query = query.where(booking.c.day <= through.toordinal())
+        for leg, item, amount, _ in _rows(tx, query):
             sums[leg, item] = sums.get((leg, item), 0) + sign * int(amount)
     legs = journal.legs(tx, {leg for leg, _ in sums})
     word = journal.names.texts(tx, {item for _, item in sums})
-    out: dict[str, int] = {}
+    out: dict[tuple[str, str], int] = {}
     for (number, item), amount in sums.items():
-        if legs[number].role in CONTROL_ROLES:
-            key = word[item] if item else ""
+        leg = legs[number]
+        if leg.role in CONTROL_ROLES:
+            key = (word[item] if item else "", leg.account)
             out[key] = out.get(key, 0) + amount
-    return {item: amount for item, amount in sorted(out.items()) if amount}
+    return {key: amount for key, amount in sorted(out.items()) if amount}

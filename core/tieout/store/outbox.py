@@ -14,9 +14,11 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 
 from tieout.errors import UsageError
+from tieout.model.journal import Document
 from tieout.store.acts import record_act
 from tieout.store.schema import attempt, booking, entry, lane, receipt
 from tieout.store.tx import Tx
@@ -147,6 +149,15 @@ def parts_of(tx: Tx, row: Any) -> list[Any]:
     """All parts of an entry's revision, part 1 first (it carries the bookings)."""
     same = [entry.c[name] == getattr(row, name) for name in ("company", "ledger", "mode", "grouping", "n", "revision")]
     return list(tx.execute(sa.select(entry).where(*same).order_by(entry.c.part)).all())
+
+
+def amounts(row: Any) -> dict[str, int]:
+    """Net amount per account of a sealed entry's document, in minor units."""
+    sums: dict[str, int] = {}
+    document = msgspec.json.decode(row.document, type=Document) if row.document else None
+    for line in document.lines if document else ():
+        sums[line.account] = sums.get(line.account, 0) + line.amount
+    return sums
 
 
 def waits_for(tx: Tx, row: Any) -> int | None:

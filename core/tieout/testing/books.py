@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+from tieout.connector import Ledger
 from tieout.deliver.post import Posted, Rules, post
+from tieout.deliver.settings import Delivery
 from tieout.model.event import EventLine
 from tieout.model.journal import Flow
 from tieout.model.period import Calendar, OpenDays
@@ -114,6 +117,21 @@ class Books:
                 refused=booked.refused,
                 refers=self.lines,
             )
+
+    def delivery(self, ledger: Ledger, **kw: Any) -> Delivery:
+        """The lane to a ledger, with this company's calendar and clock; nothing sleeps."""
+        return Delivery(
+            company=1,
+            code="main",
+            currency="USD",
+            connection="ledger",
+            ledger=ledger,
+            days=self.days,
+            calendar=self.calendar,
+            clock=self.clock,
+            sleep=lambda _: None,
+            **kw,
+        )
 
 
 def event_line(number: int, type_: str = "order.fulfilled", *, day: date = date(2026, 3, 1), **kw: object) -> EventLine:

@@ -1,0 +1,1 @@
+"""The tie-out: source stock = subledger quantity, subledger value = ledger balances, outbox = ledger documents."""
