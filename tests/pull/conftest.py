@@ -100,10 +100,10 @@ def page(*records: Mapping[str, Any], cursor: str = "c1", **more: Any) -> Page:
 class Project:
     """A store with one company, and short ways to pull, retry and look."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, create: bool = True) -> None:
         self.folder = folder
         self.url = f"sqlite:///{folder}/tieout.db"
-        self.store = Store.open(self.url, create=True)
+        self.store = Store.open(self.url, create=create)
         self.stream = STREAM
         self.mapping: CompiledMapping = compile_mapping(MAPPING, "shop_movements.yaml")
         with self.store.write() as tx:
@@ -111,6 +111,11 @@ class Project:
             put(tx, self.company.id, "test", [Item(sku="A", units={"XBX": 12}), Item(sku="B"), Location(code="MAIN")])  # type: ignore[dict-item]
             put(tx, self.company.id, "test", [Item(sku="POST", stocked=False)])
             self.company.reload(tx)
+
+    @classmethod
+    def again(cls, folder: Path) -> Project:
+        """The same project, opened by another process."""
+        return cls(folder, create=False)
 
     def pull(self, *pages: Page | Exception, missing_cursor: MissingCursor = "beginning") -> PullResult:
         return pull_stream(
