@@ -26,10 +26,12 @@ from tieout.posting.bookings import Refusal
 from tieout.posting.dates import PostingDays
 from tieout.store.exceptions import NewException, close_numbers, open_exceptions
 from tieout.store.history import StoreHistory
+from tieout.store.holdings import write_holdings
 from tieout.store.schema import batch, event, exception, meta, superseded
 from tieout.store.tx import Tx
 from tieout.valuation.engine import LANDED, Valuer
 from tieout.valuation.replay import Change, advance
+from tieout.valuation.state import ItemState
 
 LINES_A_PIECE = 10_000
 AHEAD_MAX = 5_000  # replaced lines beyond this many: the whole range in one piece
@@ -64,6 +66,7 @@ class Outcome(NamedTuple):
     refused: list[Refusal]
     events: int
     only: dict[int, set[str]]
+    items: set[str]
 
 
 class Kept(NamedTuple):
@@ -118,6 +121,7 @@ class Books:
             piece = self._next(tx, span)
             outcome = self._value(piece.history, piece.changes)
             kept = self._post(tx, outcome)
+            self._hold(tx, outcome)
             self._reached(tx, span, piece)
         return kept, True
 
@@ -186,15 +190,19 @@ class Books:
         gone = set(taken_back)
         refused: list[Refusal] = []
         only: dict[int, set[str]] = {}
+        items = {change.line.item for change in changes}
         events = 0
         for result in advance(self.valuer, history, changes):
             line = result.line
             if line.row in gone:
                 continue
             events += 1
+            items.add(line.item)
             if not line.item or line.type in LANDED or (line.extra and "to_item" in line.extra):
-                history.touched(line, self.valuer.touches(line))
-            mode = self.mode(line)
+                touched = self.valuer.touches(line)
+                items.update(touched)
+                history.touched(line, touched)
+            mode = self.desk.mode_of(line.item, line.location)
             if result.items is not None:
                 only.setdefault(line.row, set()).update(result.items)
             lines.setdefault(mode, {})[line.row] = line
@@ -209,7 +217,7 @@ class Books:
             booked = self.desk.booker.book(flows)
             should[mode] = booked.bookings
             refused += booked.refused
-        return Outcome(should, lines, taken_back, refused, events, only)
+        return Outcome(should, lines, taken_back, refused, events, only, items)
 
     @property
     def valuer(self) -> Valuer:
@@ -223,13 +231,6 @@ class Books:
                 methods=self.desk.cost_methods(),
             )
         return self._valuer
-
-    def mode(self, line: EventLine) -> str:
-        """Rollout mode of a line: that of its item's scope at its location."""
-        company = self.desk.company
-        if not company.scopes:
-            return company.mode
-        return company.scope_of(self.desk.category(line.item), line.location)[0]
 
     def rules(self, mode: str) -> Rules:
         company = self.desk.company
@@ -320,6 +321,19 @@ class Books:
         at = [span.up_to, span.up_to, -END_OF_TIME] if piece.last else [span.done, span.up_to, piece.horizon]
         self.desk.store.set_meta(tx, self._key(), json.dumps(at))
 
+    def _hold(self, tx: Tx, outcome: Outcome) -> None:
+        """Keep what the items of this piece are worth now, for the tie-out."""
+        states = self.valuer.states
+        items = sorted(item for item in outcome.items if item in states)
+        numbers = self.desk.names.intern(tx, "item", items)
+        company = self.desk.id
+        rows = [
+            (company, numbers[item], role, quantity, worth)
+            for item in items
+            for role, (quantity, worth) in worth_of(states[item]).items()
+        ]
+        write_holdings(tx, company, [numbers[item] for item in items], rows)
+
     # ── exceptions ─────────────────────────────────────────────────────────────────────────────────────────────────
     def _exceptions(self, tx: Tx, outcome: Outcome, refused: Iterable[Refusal]) -> None:
         """Open what could not go on; close what went on or no longer counts."""
@@ -361,6 +375,17 @@ class Reading(StoreHistory):
     def forget(self, item: str, key: OrderKey) -> None: ...
 
     def touched(self, line: EventLine, items: Sequence[str]) -> None: ...
+
+
+def worth_of(state: ItemState) -> dict[str, tuple[int, int]]:
+    """(quantity, value) of an item per control role; estimates of units owed count negative, as they are posted."""
+    out: dict[str, tuple[int, int]] = {}
+    for pool in state.pools:
+        quantity, worth = out.get(pool.key[0], (0, 0))
+        owed = sum(each.quantity for each in pool.open)
+        estimate = sum(each.value for each in pool.open)
+        out[pool.key[0]] = (quantity + pool.quantity - owed, worth + pool.value - estimate)
+    return out
 
 
 def _new(lines: Iterable[EventLine]) -> list[Change]:

@@ -89,6 +89,13 @@ class Desk:
     def category(self, code: str) -> str:
         return self.item(code).category if code else ""
 
+    def mode_of(self, item: str, location: str = "") -> str:
+        """Rollout mode of an item at a location: post, propose or shadow."""
+        company = self.company
+        if not company.scopes:
+            return company.mode
+        return company.scope_of(self.category(item), location)[0]
+
     def party_group(self, code: str) -> str:
         return self.masters.party(code).group if self.masters.knows("party", code) else ""
 

@@ -419,6 +419,17 @@ checkpoint = Table(
     Column("state", LargeBinary, nullable=False),
 )
 
+# What the valuation state of an item is worth now, per control role: the subledger side of the tie-out, without replay.
+holding = Table(
+    "holding",
+    metadata,
+    Column("company", Integer, primary_key=True),
+    Column("item", Integer, primary_key=True),
+    Column("role", String, primary_key=True),
+    Column("quantity", Millionths, nullable=False),
+    Column("value", Minor, nullable=False),
+)
+
 # A source's stock report as received, and the ledger's balances as read: evidence for the tie-out.
 snapshot = Table(
     "snapshot",

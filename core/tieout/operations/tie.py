@@ -1,0 +1,181 @@
+"""The tie-out of a company: ask the sources and the ledger, compare, and say it in the shape every report uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from tieout.connector import StockRow
+from tieout.errors import VendorError
+from tieout.model.quantity import to_scaled
+from tieout.model.roles import CONTROL_ROLES
+from tieout.model.units import factor, unit_code
+from tieout.posting.accounts import AccountMap
+from tieout.reconcile.stock import Resolved, SourceStock, read_report
+from tieout.reconcile.tie import LedgerView, Question, mark_confirmed, read_ledger, reconcile
+from tieout.store import balances, holdings, outbox
+from tieout.store.schema import batch, entry, event, exception, superseded
+from tieout.store.tx import Tx
+
+if TYPE_CHECKING:
+    from tieout.operations.desk import Desk
+    from tieout.operations.office import Office
+
+
+def tie_out(office: Office, as_of: str | None = None) -> dict[str, Any]:
+    """The three ties as of a day (default: the last day anything is known for), with counts and what to do next."""
+    desk = office.desk
+    day = date.fromisoformat(as_of) if as_of else _latest(desk)
+    instant = desk.days.end_of(day) - 1
+    notes: list[str] = []
+    with desk.store.read() as rx:
+        control = _control(rx, desk)
+        accounts = set(balances.by_account(rx, desk.journal)) | set(control)
+        values = _values(rx, desk) if as_of is None else None
+        ledger = _ledger(desk, control, accounts, day, notes)
+        found = reconcile(
+            rx,
+            desk.journal,
+            Question(
+                company=desk.company.code,
+                currency=desk.currency,
+                connection=desk.ledger_id,
+                as_of=day,
+                instant=instant,
+                control=control,
+                values=values,
+                ledger=ledger,
+                sources=_sources(office, instant, notes),
+                notes=notes,
+            ),
+        )
+        counts = _counts(rx, desk)
+    if found.confirmed:
+        with desk.store.write() as tx:
+            mark_confirmed(tx, found.confirmed)
+    answer = found.as_dict()
+    return {**answer, "counts": counts, "next": _next(answer, counts)}
+
+
+def _latest(desk: Desk) -> date:
+    """Today, or the last posting day when the books reach further."""
+    with desk.store.read() as rx:
+        last = rx.execute(sa.select(sa.func.max(entry.c.day)).where(entry.c.company == desk.id)).scalar()
+    return max(desk.today(), last) if last is not None else desk.today()
+
+
+def _values(rx: Tx, desk: Desk) -> dict[str, int]:
+    """Value of the layers per item. What runs in shadow posts nothing and takes no part."""
+    worth = holdings.worth(rx, desk.names)
+    return {item: value for item, value in worth.items() if desk.mode_of(item) != "shadow"}
+
+
+def _control(rx: Tx, desk: Desk) -> dict[str, str]:
+    """Control account → the roles it carries: those mapped today and those anything was ever posted to."""
+    roles: dict[str, set[str]] = {}
+    for role, account in mapped(desk.company.accounts):
+        if role in CONTROL_ROLES:
+            roles.setdefault(account, set()).add(role)
+    for leg in balances.by_leg(rx, desk.journal):
+        if leg.role in CONTROL_ROLES:
+            roles.setdefault(leg.account, set()).add(leg.role)
+    used = {leg.account for leg in balances.by_leg(rx, desk.journal)}
+    return {account: ", ".join(sorted(of)) for account, of in roles.items() if account in used or "inventory" in of}
+
+
+def mapped(accounts: AccountMap) -> list[tuple[str, str]]:
+    """(role, account) of every row of an account map."""
+    return [(row.role, row.account) for row in accounts.rows]
+
+
+def _ledger(
+    desk: Desk, control: Mapping[str, str], accounts: set[str], day: date, notes: list[str]
+) -> LedgerView | None:
+    ledger = desk.ledger()
+    if ledger is None:
+        notes.append("no ledger is configured: the subledger is compared with the journal only")
+        return None
+    try:
+        return read_ledger(ledger, sorted(control), accounts, day)
+    except VendorError as error:
+        notes.append(f"the ledger could not be read: {error.message}")
+        return None
+
+
+def _sources(office: Office, instant: int, notes: list[str]) -> list[SourceStock]:
+    """Every source's own stock report at that instant, in our codes."""
+    desk = office.desk
+    moment = datetime.fromtimestamp(instant // 1_000_000, UTC)
+    out = []
+    for connection in desk.sources():
+        try:
+            report = office.intake.source(connection).stock(moment)
+        except VendorError as error:
+            notes.append(f"{connection.name}: no stock report: {error.message}")
+            continue
+        if report is not None:
+            out.append(read_report(connection.name, report, lambda row, of=connection.id: _resolve(desk, of, row)))
+    return out
+
+
+def _resolve(desk: Desk, connection: str, row: StockRow) -> Resolved | str:
+    masters = desk.masters
+    item = masters.resolve("item", connection, row.item)
+    if item is None:
+        return f"unknown item; {masters.fix('item', connection, row.item)}"
+    location = masters.resolve("location", connection, row.location)
+    if location is None:
+        return f"unknown location {row.location!r}; {masters.fix('location', connection, row.location)}"
+    known = masters.item(item)
+    quantity = to_scaled(row.quantity)
+    if row.unit:
+        code = unit_code(row.unit)
+        size = factor(code, known.stock_unit, known.units) if code else None
+        if size is None:
+            return f"no conversion from {row.unit!r} to {known.stock_unit}"
+        exact = Fraction(quantity) * size
+        if exact.denominator != 1:
+            return f"{row.quantity} {row.unit} is not exact in {known.stock_unit}"
+        quantity = exact.numerator
+    return Resolved(item, location, quantity)
+
+
+def _counts(rx: Tx, desk: Desk) -> dict[str, int]:
+    b, company = batch.c, desk.id
+    sums = [sa.func.coalesce(sa.func.sum(column), 0) for column in (b.records, b.duplicates, b.skipped)]
+    records, duplicates, skipped = rx.execute(sa.select(*sums).where(b.company == company)).one()
+    gone = sa.select(superseded.c.event)
+    current = sa.select(sa.func.count(sa.distinct(event.c.key))).where(
+        event.c.company == company, event.c.id.not_in(gone)
+    )
+    states = outbox.counts(rx, company)
+    waiting = sum(n for state, n in states.items() if state not in ("posted", "confirmed", "withdrawn"))
+    open_count = sa.select(sa.func.count()).where(exception.c.company == company, exception.c.state == "open")
+    return {
+        "records": int(records),
+        "duplicates": int(duplicates),
+        "skipped": int(skipped),
+        "events": int(rx.execute(current).scalar() or 0),
+        "entries": sum(n for state, n in states.items() if state != "withdrawn"),
+        "delivered": sum(n for state, n in states.items() if state in ("posted", "confirmed")),
+        "waiting": waiting,
+        "exceptions": int(rx.execute(open_count).scalar() or 0),
+    }
+
+
+def _next(answer: Mapping[str, Any], counts: Mapping[str, int]) -> list[str]:
+    """The commands that help most now."""
+    steps = []
+    if counts["exceptions"]:
+        steps.append("tieout exceptions list")
+    if not answer["tied_out"]:
+        steps.append("tieout reconcile")
+    if any(row["cause"] == "waiting for approval" for row in answer["differences"]):
+        steps.append("tieout approvals list")
+    if any(row["cause"] == "day not complete" for row in answer["differences"]):
+        steps.append("tieout run --seal-now")
+    return steps
