@@ -51,7 +51,7 @@ ODD: list[Any] = [
 PLACES = sorted(places(SAMPLE), key=str)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(st.sampled_from(PLACES), st.sampled_from(["put", "drop", "add"]), st.sampled_from(ODD)), max_size=4

@@ -125,10 +125,10 @@ def test_the_allow_list_of_the_file_is_what_is_loaded(project: Any) -> None:
 
 def test_a_missing_file_and_bad_bytes_are_slips(tmp_path: Path, plugins: Plugins) -> None:
     (slip,) = check(tmp_path, plugins)
-    assert (slip.code, slip.where) == ("TO1002", "tieout.toml:1:1")
+    assert (slip.code, slip.where) == ("TO1070", "tieout.toml:1:1")
     (tmp_path / "tieout.toml").write_bytes(b'[project]\nname = "\xff"\n')
     (slip,) = check(tmp_path, plugins)
-    assert (slip.code, slip.where) == ("TO1003", "tieout.toml:2:9")
+    assert (slip.code, slip.where) == ("TO1071", "tieout.toml:2:9")
 
 
 def test_a_byte_order_mark_and_windows_lines_change_nothing(project: Any, plugins: Plugins) -> None:
@@ -174,7 +174,7 @@ def test_no_secret_is_printed_anywhere(project: Any, plugins: Plugins, monkeypat
     with pytest.raises(ConfigError) as caught:
         load(bad, plugins)
     assert "canary-value" not in f"{caught.value}{caught.value!r}{caught.value.slips}"
-    assert [slip.code for slip in caught.value.slips] == ["TO1007"]
+    assert [slip.code for slip in caught.value.slips] == ["TO1075"]
 
 
 def test_secrets_come_from_files_and_say_where_they_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +185,7 @@ def test_secrets_come_from_files_and_say_where_they_are_not(tmp_path: Path, monk
     for reference in ("env:NOT_SET", "file:absent"):
         with pytest.raises(ConfigError, match=reference) as caught:
             Secret(reference, tmp_path).get()
-        assert caught.value.code == "TO1008"
+        assert caught.value.code == "TO1076"
     (tmp_path / "empty").write_text("\n")
     with pytest.raises(ConfigError, match="it is empty"):
         Secret("file:empty", tmp_path).get()

@@ -47,7 +47,7 @@ def check_project(draft: Draft, table: FileTable, plugins: Plugins) -> None:
         elif re.match(r"sqlite:/{1,2}[^/]", store):
             near = "sqlite:///" + store.removeprefix("sqlite:").lstrip("/")
         fix = "sqlite:///FILE, postgresql://…, or env:NAME"
-        slips.add("TO1006", ("project", "store"), "store: not a database", "nothing could be kept", fix, nearest=near)
+        slips.add("TO1074", ("project", "store"), "store: not a database", "nothing could be kept", fix, nearest=near)
     installed = {p.name for p in [*plugins.loaded, *plugins.skipped]} | {b.plugin.name for b in plugins.broken}
     distributions = {p.distribution for p in [*plugins.loaded, *plugins.skipped]} | {
         b.plugin.distribution for b in plugins.broken
@@ -62,7 +62,7 @@ def check_project(draft: Draft, table: FileTable, plugins: Plugins) -> None:
             if not _CODE.fullmatch(code) and code != "?":
                 why = "it is written into keys, file names and references"
                 slips.add(
-                    "TO1006", (group, code), f"{code!r} cannot be a name", why, "letters, digits, - and _", key=True
+                    "TO1074", (group, code), f"{code!r} cannot be a name", why, "letters, digits, - and _", key=True
                 )
 
 
@@ -117,7 +117,7 @@ def _check_ledger(
         if company.mode != "shadow":
             why = f"mode is {company.mode!r}, and its entries would have nowhere to go"
             fix = 'ledger = "CONNECTION", or mode = "shadow"'
-            slips.add("TO1005", path, f"company {company.code} has no ledger", why, fix)
+            slips.add("TO1073", path, f"company {company.code} has no ledger", why, fix)
         return
     where = (*path, "ledger")
     connection = connections.get(table.ledger)
@@ -313,7 +313,7 @@ def check_exceptions(table: FileTable, slips: Slips) -> None:
         if not re.fullmatch(r"TO[0-9]{1,4}", code):
             where = ("exceptions", "owners", code)
             why = "no exception has such a code, so nobody would be told"
-            slips.add("TO1006", where, f"{code!r} is no error code", why, "TO and one to four digits", key=True)
+            slips.add("TO1074", where, f"{code!r} is no error code", why, "TO and one to four digits", key=True)
 
 
 def instant(value: object, zone: ZoneInfo) -> datetime:

@@ -1,4 +1,4 @@
-"""Error codes of the configuration (TO1…), of account determination (TO51…) and of the plugin host (TO9…)."""
+"""Error codes of the configuration (TO101… to TO107…) and of the plugin host (TO9…)."""
 
 from __future__ import annotations
 
@@ -14,46 +14,6 @@ class Code(NamedTuple):
 
 
 CODES: Final[dict[str, Code]] = {
-    "TO1001": Code(
-        "The configuration has slips",
-        "tieout.toml, or a file it names, is wrong in at least one place. Nothing was read, valued or posted.",
-        "Run `tieout check`: it lists every slip with its place, why it matters and the nearest right name.",
-    ),
-    "TO1002": Code(
-        "The configuration cannot be read",
-        "There is no tieout.toml in this folder, or it may not be read.",
-        "Go to the project folder, or run `tieout init` to start one.",
-    ),
-    "TO1003": Code(
-        "Not TOML",
-        "The text breaks the rules of TOML or of UTF-8 at this place, so nothing after it can be read.",
-        "Mend the line: an open quote, a missing bracket, a key or table written twice.",
-    ),
-    "TO1004": Code(
-        "Unknown key",
-        "Nobody reads this key. A misspelt key would silently leave a default in force, so it is refused.",
-        "Use the name that is suggested, or one of the keys in the reference of that table.",
-    ),
-    "TO1005": Code(
-        "Something needed is missing",
-        "A required key is absent, or what is there needs another setting to have any effect.",
-        "Add the key that is named.",
-    ),
-    "TO1006": Code(
-        "Wrong value",
-        "The value has the wrong form, or is not one of the choices.",
-        "Write one of the values that are named.",
-    ),
-    "TO1007": Code(
-        "A secret is written out",
-        "A password, token or key stands in the file as text. Whoever reads the file or a backup of it can use it.",
-        "Put it into the environment, a file or the key store, refer to it, and change the secret at the vendor.",
-    ),
-    "TO1008": Code(
-        "A secret or setting cannot be found",
-        "The reference is right in form, and there is nothing where it points.",
-        "Set the environment variable, make the file, or store the entry.",
-    ),
     "TO1010": Code(
         "Unknown company, connection or stream",
         "A name is used that is defined nowhere in the file.",
@@ -196,16 +156,40 @@ CODES: Final[dict[str, Code]] = {
         "A breach would come before its warning, a score has nothing to weigh, or an outage ends before it starts.",
         "Correct the values at this place.",
     ),
-    "TO5101": Code(
-        "A role has no account for this case",
-        "No row of the company's account map applies. The entry waits as an exception; it never falls back to another "
-        "account.",
-        "Add the role, or the special case, to the account map, then retry the exception.",
+    "TO1070": Code(
+        "The configuration cannot be read",
+        "There is no tieout.toml in this folder, or it may not be read.",
+        "Go to the project folder, or run `tieout init` to start one.",
     ),
-    "TO9001": Code(
-        "A plugin error",
-        "A plugin could not be used. Only what it serves is stopped.",
-        "See `tieout plugin list`.",
+    "TO1071": Code(
+        "Not TOML",
+        "The text breaks the rules of TOML or of UTF-8 at this place, so nothing after it can be read.",
+        "Mend the line: an open quote, a missing bracket, a key or table written twice.",
+    ),
+    "TO1072": Code(
+        "Unknown key",
+        "Nobody reads this key. A misspelt key would silently leave a default in force, so it is refused.",
+        "Use the name that is suggested, or one of the keys in the reference of that table.",
+    ),
+    "TO1073": Code(
+        "Something needed is missing",
+        "A required key is absent, or what is there needs another setting to have any effect.",
+        "Add the key that is named.",
+    ),
+    "TO1074": Code(
+        "Wrong value",
+        "The value has the wrong form, or is not one of the choices.",
+        "Write one of the values that are named.",
+    ),
+    "TO1075": Code(
+        "A secret is written out",
+        "A password, token or key stands in the file as text. Whoever reads the file or a backup of it can use it.",
+        "Put it into the environment, a file or the key store, refer to it, and change the secret at the vendor.",
+    ),
+    "TO1076": Code(
+        "A secret or setting cannot be found",
+        "The reference is right in form, and there is nothing where it points.",
+        "Set the environment variable, make the file, or store the entry.",
     ),
     "TO9002": Code(
         "A plugin failed to import",

@@ -88,7 +88,7 @@ def _company_of(name: str, connection: ConnectionTable, table: FileTable, slips:
             return next(iter(table.companies))
         why = "with several companies each connection must say whose books its events enter"
         slips.add(
-            "TO1005", ("connections", name, "company"), f"connection {name!r} has no company", why, "add company = …"
+            "TO1073", ("connections", name, "company"), f"connection {name!r} has no company", why, "add company = …"
         )
         return ""
     if connection.company not in table.companies:
@@ -220,7 +220,7 @@ class _Builder:
             if known and stream.mapping is None and kind == "records":
                 why = "its records would land and never become events"
                 fix = 'mapping = "FILE.yaml" or "shipped:NAME"'
-                self.slips.add("TO1005", path, f"stream {stream.name!r} has no mapping", why, fix)
+                self.slips.add("TO1073", path, f"stream {stream.name!r} has no mapping", why, fix)
             yield Stream(stream.name, mapping, stream.missing_cursor, stream.sla, None, kind)
 
     def _mapping(self, stream: StreamTable, path: KeyPath) -> Path | None:

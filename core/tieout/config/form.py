@@ -57,7 +57,7 @@ def form_slips(
         elif kind == "missing":
             if (loc[:-1], name) not in misspelt:  # the misspelt key already says it
                 what = f"{name!r} is missing in {section(path[:-1])}"
-                slips.add("TO1005", path, what, why, f"add `{name} = …` there", connection=connection)
+                slips.add("TO1073", path, what, why, f"add `{name} = …` there", connection=connection)
         elif kind == "literal_secret":
             refuse_literal(slips, path)
         elif kind in ("literal_error", "enum"):
@@ -65,7 +65,7 @@ def form_slips(
             value = value_at(raw, loc)
             near = nearest(value, wanted) if isinstance(value, str) else None
             what = f"{name}: {value!r} is not one of the choices"
-            slips.add("TO1006", path, what, why, choices(wanted), nearest=near, connection=connection)
+            slips.add("TO1074", path, what, why, choices(wanted), nearest=near, connection=connection)
         else:
             context: dict[str, Any] = complaint.get("ctx", {})
             message = complaint["msg"].removeprefix("Value error, ")
@@ -73,7 +73,7 @@ def form_slips(
             what = message if "what" in context or message.startswith(f"{name}:") else f"{name}: {plain}"
             fix, near = str(context.get("fix") or ""), str(context.get("near") or "") or None
             reason = str(context.get("why") or why)
-            slips.add("TO1006", path, what, reason, fix or "mend the value", nearest=near, connection=connection)
+            slips.add("TO1074", path, what, reason, fix or "mend the value", nearest=near, connection=connection)
 
 
 def unknown_key(slips: Slips, path: KeyPath, known: Iterable[str]) -> None:
@@ -84,7 +84,7 @@ def unknown_key(slips: Slips, path: KeyPath, known: Iterable[str]) -> None:
     why, fix = _NOT_THERE.get((parents[-1] if parents else "", name), ("nobody reads it; a default would be used", ""))
     near = None if fix else nearest(name, known)
     what = f"unknown key {name!r} in {section(path[:-1])}"
-    slips.add("TO1004", path, what, why, fix or choices(known), key=True, nearest=near)
+    slips.add("TO1072", path, what, why, fix or choices(known), key=True, nearest=near)
 
 
 def refuse_literal(slips: Slips, path: KeyPath) -> None:
@@ -92,7 +92,7 @@ def refuse_literal(slips: Slips, path: KeyPath) -> None:
     parts = [str(part) for part in path[1:] if isinstance(part, str)] or [str(path[-1])]
     name = re.sub(r"[^A-Z0-9]+", "_", "_".join(parts).upper())
     slips.add(
-        "TO1007",
+        "TO1075",
         path,
         f"{path[-1]}: a secret is written out",
         "whoever can read this file, its backups or its history can use it",

@@ -196,10 +196,10 @@ class _Assembler:
         try:
             minor = to_minor(text, self.table.currency, "approval_threshold")
         except ValueError as error:
-            self.slips.add("TO1006", where, str(error), why, 'an amount such as "1000.00"')
+            self.slips.add("TO1074", where, str(error), why, 'an amount such as "1000.00"')
             return None
         if minor < 0:
-            self.slips.add("TO1006", where, "approval_threshold: below zero", why, "zero (everything waits) or more")
+            self.slips.add("TO1074", where, "approval_threshold: below zero", why, "zero (everything waits) or more")
         return minor
 
     def _instant(self, value: Any) -> Any:

@@ -192,7 +192,7 @@ class Project:
             name = url.removeprefix("env:")
             if name not in os.environ:
                 fix = f"export {name}=postgresql://…, or write the store into tieout.toml"
-                raise ConfigError(f"the store is {url}, and {name} is not set", code="TO1008", fix=fix)
+                raise ConfigError(f"the store is {url}, and {name} is not set", code="TO1076", fix=fix)
             url = os.environ[name]
         elif is_reference(url):
             url = Secret(url, self.root).get()

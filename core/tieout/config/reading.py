@@ -75,14 +75,14 @@ def _text(path: Path, slips: Slips) -> str | None:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        slips.add("TO1002", (), f"{path.name} is not there", why, "run `tieout init`, or go to the project folder")
+        slips.add("TO1070", (), f"{path.name} is not there", why, "run `tieout init`, or go to the project folder")
         return None
     except OSError as error:
-        slips.add("TO1002", (), f"cannot be read: {error.strerror}", why, "make it readable")
+        slips.add("TO1070", (), f"cannot be read: {error.strerror}", why, "make it readable")
         return None
     if len(data) > FILE_BYTES_MAX:
         slips.add(
-            "TO1002", (), f"longer than {FILE_BYTES_MAX} bytes", "no configuration is that long", "is it the file?"
+            "TO1070", (), f"longer than {FILE_BYTES_MAX} bytes", "no configuration is that long", "is it the file?"
         )
         return None
     try:
@@ -91,7 +91,7 @@ def _text(path: Path, slips: Slips) -> str | None:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
-        slips.at(f"{path.name}:{line}:{column}", "TO1003", "not UTF-8 text", why, "save the file as UTF-8")
+        slips.at(f"{path.name}:{line}:{column}", "TO1071", "not UTF-8 text", why, "save the file as UTF-8")
         return None
 
 
@@ -106,7 +106,7 @@ def _syntax(slips: Slips, message: str, text: str) -> None:
     if "Cannot declare" in what:
         fix = "this table is already there above; put the keys into that one"
     why = "the rest of the file cannot be read before this is mended"
-    slips.at(f"{slips.file}:{line}:{column}", "TO1003", f"not TOML: {what}", why, fix or "mend this line")
+    slips.at(f"{slips.file}:{line}:{column}", "TO1071", f"not TOML: {what}", why, fix or "mend this line")
 
 
 def _literal_secrets(value: Any, path: KeyPath, slips: Slips) -> None:

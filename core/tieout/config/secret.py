@@ -38,7 +38,7 @@ class Secret:
         self._root = root
 
     def get(self) -> str:
-        """The secret itself; ConfigError TO1008 when it is not where the reference says."""
+        """The secret itself; ConfigError TO1076 when it is not where the reference says."""
         kind, _, name = self.reference.partition(":")
         value = {"env": _from_env, "file": self._from_file, "keyring": _from_keyring}[kind](name)
         if not value:
@@ -120,7 +120,7 @@ def _from_keyring(name: str) -> str:
         keyring = import_module("keyring")
     except ModuleNotFoundError:
         raise ConfigError(
-            f"keyring:{name} needs the keyring package", code="TO1008", fix="pip install 'tieout[keyring]'"
+            f"keyring:{name} needs the keyring package", code="TO1076", fix="pip install 'tieout[keyring]'"
         ) from None
     value: str | None = keyring.get_password(service, user)
     if value is None:
@@ -131,6 +131,6 @@ def _from_keyring(name: str) -> str:
 def _absent(reference: str, why: str) -> ConfigError:
     return ConfigError(
         f"the secret {reference} cannot be read: {why}",
-        code="TO1008",
+        code="TO1076",
         fix="put the secret there, or change the reference in tieout.toml",
     )

@@ -104,7 +104,7 @@ class Slips:
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that was most likely meant."""
     by_folded = {candidate.casefold(): candidate for candidate in sorted(known)}
-    close = get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.6)
+    close = get_close_matches(name.casefold(), by_folded, n=1)
     return by_folded[close[0]] if close else None
 
 
