@@ -7,9 +7,10 @@ from tieout.mapping.compiled import CompiledMapping, MapContext, MapResult
 from tieout.mapping.compiler import check, compile_mapping, lookup_files, mapping_version
 from tieout.mapping.coverage import Coverage, coverage
 from tieout.mapping.drift import Drifted, SourcePath
+from tieout.mapping.editors import schema_for_editors
 from tieout.mapping.frames import Failed, Skipped
 from tieout.mapping.identity import content_key, event_key
-from tieout.mapping.reference import Explained, explain, explain_markdown, reference_markdown, schema_for_editors
+from tieout.mapping.reference import Explained, explain, explain_markdown, reference_markdown
 from tieout.mapping.slips import Slip
 from tieout.mapping.testing import TestOutcome, run_tests
 

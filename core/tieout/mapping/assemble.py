@@ -7,19 +7,30 @@ reference before the event's, a document's exact amounts rounded once as a total
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from fractions import Fraction
 from itertools import compress, repeat
 from typing import Any, Final
 
 from tieout.mapping.columns import Binder, Mask, Reads
 from tieout.mapping.fields import CASTS, Cast, carried, field_kind
+from tieout.mapping.flat import (
+    counts,
+    dicts,
+    either,
+    exact_amounts,
+    maps,
+    plain,
+    refs,
+    rounded,
+    rounded_together,
+    texts_of,
+)
 from tieout.mapping.frames import Frame, RefusalError, Skipped
 from tieout.mapping.identity import key_columns
 from tieout.mapping.paths import Column
 from tieout.mapping.spec import Block, EventSpec, Skip, Value
 from tieout.model.catalogue import EVENT_TYPES
 from tieout.model.event import EventLine
-from tieout.model.money import AMOUNT_MAX, divide, exponent, spread
+from tieout.model.money import AMOUNT_MAX, exponent
 from tieout.model.quantity import SCALE
 
 Skips = list[tuple[Mask, str]]
@@ -42,17 +53,6 @@ _LINE_EXTRA: Final = [
 ]
 _HEAD_EXTRA: Final = ["amount", "basis", "treatment", "status", "category", "party_group", "memo", "actor"]
 _HEAD_MAPS: Final = ("amounts", "tenders", "hours", "policies")
-
-
-def _text(column: Column) -> Column:
-    """Canonical texts of a column of numbers (pairs) or texts."""
-    return [value[0] if type(value) is tuple else value for value in column]
-
-
-def _plain(column: Column | None, size: int) -> Iterable[str]:
-    if column is None:
-        return repeat("", size)
-    return [value or "" for value in column] if None in column else column
 
 
 class BoundBlock:
@@ -147,7 +147,7 @@ class BoundEvent:
         page = frame.page
         transactions = list(map(page.transactions.__getitem__, frame.records))
         if self.id is not None:
-            line_ids = list(_plain(self.id(frame), len(frame)))
+            line_ids = list(plain(self.id(frame), len(frame)))
         else:
             line_ids = list(map(page.line_ids.__getitem__, frame.records))
         ids = key_columns(self.prefix, transactions, line_ids)
@@ -222,31 +222,31 @@ class Lines:
         size, line, bound = len(self.records), self.columns, self.bound
         event = {name: self.spread(column) for name, column in fields.items()}
         heads = self._heads()
-        currency = _either(line.get("currency"), event.get("currency"))
+        currency = either(line.get("currency"), event.get("currency"))
         amounts = self._amounts(event.get("rate"), currency)
         extra = self._extra(line, event, currency, heads)
         return list(
             map(
                 EventLine,
                 self.spread(ids) or ids,
-                _plain(line.get("id"), size),
+                plain(line.get("id"), size),
                 repeat(bound.spec.name),
                 event["effective_at"] or (),
                 repeat(bound.spec.phase),
                 repeat(bound.source),
-                _counts(event.get("sequence"), size),
-                _plain(line.get("item"), size),
-                _counts(line.get("quantity"), size),
-                _plain(line.get("location"), size),
-                _plain(line.get("to_location"), size),
+                counts(event.get("sequence"), size),
+                plain(line.get("item"), size),
+                counts(line.get("quantity"), size),
+                plain(line.get("location"), size),
+                plain(line.get("to_location"), size),
                 amounts,
-                _refs(line, event, size),
-                _plain(_either(line.get("reason"), event.get("reason")), size),
-                _plain(event.get("party"), size),
-                _plain(event.get("channel"), size),
-                _plain(event.get("document"), size),
-                _plain(line.get("lot"), size),
-                _plain(line.get("owner"), size),
+                refs(line, event, size),
+                plain(either(line.get("reason"), event.get("reason")), size),
+                plain(event.get("party"), size),
+                plain(event.get("channel"), size),
+                plain(event.get("document"), size),
+                plain(line.get("lot"), size),
+                plain(line.get("owner"), size),
                 heads,
                 extra,
             )
@@ -260,7 +260,7 @@ class Lines:
 
     def _amounts(self, rate: Column | None, currency: Column | None) -> Iterable[int | None]:
         """Line amounts in minor units of the company's currency; exact products over one denominator, then rounded."""
-        exact, denominator = self._exact()
+        exact, denominator = exact_amounts(self.columns)
         if currency is not None:
             self._refuse_without_rate(currency, rate)
         if exact is None:
@@ -271,43 +271,14 @@ class Lines:
             denominator *= SCALE
         denominator //= self.bound.minor
         if self.owners is None:
-            if None in exact:
-                minor = [None if n is None else _rounded(n, denominator) for n in exact]
-            else:
-                minor = [n // denominator if n % denominator == 0 else _rounded(n, denominator) for n in exact]
+            minor = rounded(exact, denominator)
         else:
-            minor = self._spread_totals(exact, denominator)
+            minor = rounded_together(exact, denominator, self.owners)
         known: list[int] = [value for value in minor if value is not None]
         if known and (max(known) > AMOUNT_MAX or min(known) < -AMOUNT_MAX):
             for row, value in enumerate(minor):
                 if value is not None and abs(value) > AMOUNT_MAX:
                     self._refuse(row, "lines.amount", ValueError(f"{value} is beyond the 64-bit range of amounts"))
-        return minor
-
-    def _exact(self) -> tuple[Column | None, int]:
-        amount, price, quantity = (self.columns.get(name) for name in ("amount", "unit_price", "quantity"))
-        if price is None or quantity is None:
-            return (None, 1) if amount is None else ([a and a[1] for a in amount], SCALE)
-        if amount is None and None not in price and None not in quantity:
-            return [p[1] * q for p, q in zip(price, quantity, strict=True)], SCALE * SCALE
-        out: Column = []
-        for a, p, q in zip(amount or repeat(None, len(price)), price, quantity, strict=True):
-            out.append(a[1] * SCALE if a is not None else None if p is None or q is None else p[1] * q)
-        return out, SCALE * SCALE
-
-    def _spread_totals(self, exact: Column, denominator: int) -> Column:
-        """Documents all of whose lines are exact keep them; the others are rounded once and spread (matrix §20.6)."""
-        minor: Column = [None if n is None else n // denominator for n in exact]
-        uneven = {owner for owner, n in zip(self.owners or (), exact, strict=True) if n is not None and n % denominator}
-        if uneven:
-            rows: dict[int, list[int]] = {owner: [] for owner in uneven}
-            for row, (owner, n) in enumerate(zip(self.owners or (), exact, strict=True)):
-                if owner in uneven and n is not None:
-                    rows[owner].append(row)
-            for members in rows.values():
-                shares = spread([Fraction(exact[row]) / denominator for row in members])
-                for row, share in zip(members, shares, strict=True):
-                    minor[row] = share
         return minor
 
     def _refuse_without_rate(self, currency: Column, rate: Column | None) -> None:
@@ -325,104 +296,25 @@ class Lines:
     def _extra(
         self, line: dict[str, Column], event: dict[str, Column | None], currency: Column | None, heads: Iterable[bool]
     ) -> Iterable[dict[str, Any] | None]:
-        columns = {name: _text(line[name]) for name in _LINE_EXTRA if name in line}
+        columns = {name: texts_of(line[name]) for name in _LINE_EXTRA if name in line}
         if currency is not None:
             columns["currency"] = currency
         if event.get("rate") is not None:
-            columns["rate"] = _text(event["rate"] or [])
-        dims = _maps("dimensions", event, line)
+            columns["rate"] = texts_of(event["rate"] or [])
+        dims = maps("dimensions", event, line)
         if dims is not None:
             columns["dims"] = dims
         head: dict[str, Column] = {}
         for name in _HEAD_EXTRA:
             column = event.get(name)
             if column is not None:
-                head["head_amount" if name == "amount" else name] = _text(column)
+                head["head_amount" if name == "amount" else name] = texts_of(column)
         for name in _HEAD_MAPS:
-            column = _maps(name, event)
+            column = maps(name, event)
             if column is not None:
                 head[name] = column
         if head and self.owners is not None:
             for name, column in head.items():
                 head[name] = [value if first else None for value, first in zip(column, heads, strict=True)]
         columns |= head
-        return _dicts(columns, len(self.records))
-
-
-def _rounded(numerator: Any, denominator: int) -> int:
-    return divide(numerator, denominator)
-
-
-def _counts(column: Column | None, size: int) -> Iterable[int]:
-    if column is None:
-        return repeat(0, size)
-    return [value or 0 for value in column] if None in column else column
-
-
-def _either(first: Column | None, second: Column | None) -> Column | None:
-    if first is None or second is None:
-        return second if first is None else first
-    return [b if a is None else a for a, b in zip(first, second, strict=True)]
-
-
-def _refs(line: dict[str, Column], event: dict[str, Column | None], size: int) -> Iterable[str]:
-    own, outer = _ref_column(line, size), _ref_column(event, size)
-    return _plain(_either(own, outer), size)
-
-
-def _ref_column(columns: Any, size: int) -> Column | None:
-    for kind, name in (("e", "ref.event"), ("d", "ref.document")):
-        named = columns.get(name)
-        if named is not None:
-            lines = columns.get("ref.line") or repeat(None, size)
-            return [
-                None if key is None else f"{kind}:{key}#{number or ''}"
-                for key, number in zip(named, lines, strict=True)
-            ]
-    return None
-
-
-def _maps(stem: str, *levels: Any) -> Column | None:
-    """Columns `stem.NAME` of the levels as one column of sorted dicts; later levels win; None where nothing is mapped."""
-    parts = [
-        (name[len(stem) + 1 :], _text(column))
-        for level in levels
-        for name, column in level.items()
-        if column is not None and name.startswith(f"{stem}.")
-    ]
-    if not parts:
-        return None
-    out: Column = []
-    for row in range(len(parts[0][1])):
-        found = {name: column[row] for name, column in parts if column[row] is not None}
-        out.append(dict(sorted(found.items())) or None)
-    return out
-
-
-def _dicts(columns: dict[str, Column], size: int) -> Iterable[dict[str, Any] | None]:
-    """Rows of the columns as dicts without Nones; None for an empty one."""
-    constant: dict[str, Any] = {}
-    varying: dict[str, Column] = {}
-    gaps = False
-    for name, column in columns.items():
-        if type(column[0]) in {str, type(None)} and column.count(column[0]) == size:
-            if column[0] is not None:
-                constant[name] = column[0]
-        else:
-            varying[name] = column
-            gaps = gaps or None in column
-    if not varying:
-        return [dict(constant) for _ in range(size)] if constant else repeat(None, size)
-    if gaps:
-        rows = zip(*varying.values(), strict=True)
-        names = tuple(varying)
-        made = (
-            constant | {name: value for name, value in zip(names, row, strict=True) if value is not None}
-            for row in rows
-        )
-        return [found or None for found in made]
-    if len(varying) == 1:
-        ((name, column),) = varying.items()
-        return [{**constant, name: value} for value in column]
-    names = tuple(varying)
-    return [{**constant, **dict(zip(names, row, strict=True))} for row in zip(*varying.values(), strict=True)]
+        return dicts(columns, len(self.records))

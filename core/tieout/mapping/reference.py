@@ -1,8 +1,8 @@
-"""What can be said about the language and about one mapping: the generated reference, the editor schema, `explain`."""
+"""What can be said about the language and about one mapping: the generated reference, and `explain`."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -11,9 +11,6 @@ from tieout.mapping.converters import CONVERTERS
 from tieout.mapping.drift import full_path
 from tieout.mapping.fields import WORDS, addresses, carried
 from tieout.mapping.paths import Path
-from tieout.mapping.read_events import BLOCK_KEYS, EVENT_KEYS, SKIP_KEYS
-from tieout.mapping.read_file import KEYS, NEEDED, TEST_KEYS
-from tieout.mapping.read_values import OPERATORS, VERBS
 from tieout.mapping.spec import Value
 from tieout.model.catalogue import EVENT_TYPES, PHASE_NOON_MAX, PHASE_START_OF_DAY_MAX
 
@@ -131,93 +128,3 @@ def _fields(event_type: str, *, line: bool) -> str:
         if line or name not in _COMMON:
             shown.append(f"**{name}**" if stem in needed else name)
     return ", ".join(sorted(shown, key=lambda text: (not text.startswith("**"), text)))
-
-
-def schema_for_editors() -> dict[str, Any]:
-    """JSON Schema of mapping files, for completion and checking in editors; the checker knows more."""
-    scalar = {"type": ["string", "number", "boolean"]}
-    value: dict[str, Any] = {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/spec"}]}
-    values = {"type": "object", "additionalProperties": {"$ref": "#/$defs/value"}}
-    skips = {"anyOf": [{"$ref": "#/$defs/skip"}, {"type": "array", "items": {"$ref": "#/$defs/skip"}}]}
-    condition = {"$ref": "#/$defs/condition"}
-    paths = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
-    convert = {"anyOf": [{"$ref": "#/$defs/converter"}, {"type": "array", "items": {"$ref": "#/$defs/converter"}}]}
-    tail = {"convert": convert, "lookup": {"type": "string"}, "default": scalar}
-    spec = _object(
-        VERBS,
-        {
-            **tail,
-            "from": paths,
-            "const": scalar,
-            "required": {"type": "boolean"},
-            "cases": {"type": "array", "items": {"$ref": "#/$defs/case"}},
-            "event": {"type": "object"},
-        },
-    )
-    case = {**spec, "properties": {**spec["properties"], "when": condition}}
-    block = _object(
-        BLOCK_KEYS, {"each": {"type": "string"}, "id": value, "when": condition, "skip": skips, "fields": values}
-    )
-    event = _object(
-        EVENT_KEYS,
-        {
-            "type": {"enum": list(EVENT_TYPES)},
-            "role": {"type": "string"},
-            "when": condition,
-            "skip": skips,
-            "each": {"type": "string"},
-            "id": value,
-            "fields": values,
-            "lines": {"anyOf": [{"$ref": "#/$defs/block"}, {"type": "array", "items": {"$ref": "#/$defs/block"}}]},
-        },
-        ("type", "fields"),
-    )
-    texts = {name: {"type": "string"} for name in ("mapping", "stream", "record", "timezone", "time_of_day")}
-    tests = {"type": "array", "items": _object(TEST_KEYS, {"name": {"type": "string"}}, ("name", "record"))}
-    root = _object(
-        KEYS,
-        {
-            **texts,
-            "version": {"type": ["string", "integer"]},
-            "nulls": {"type": "array", "items": {"type": "string"}},
-            "defaults": values,
-            "lookups": {"type": "object"},
-            "skip": skips,
-            "events": {"type": "array", "items": {"$ref": "#/$defs/event"}, "minItems": 1},
-            "tests": tests,
-        },
-        NEEDED,
-    )
-    operators: dict[str, Any] = {op: {} for op in OPERATORS}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "tieout mapping",
-        **root,
-        "$defs": {
-            "value": value,
-            "spec": spec,
-            "case": case,
-            "skip": _object(SKIP_KEYS, {"when": condition, "reason": {"type": "string"}}, SKIP_KEYS),
-            "block": {**block, "required": ["fields"]},
-            "event": event,
-            "converter": {
-                "anyOf": [{"enum": list(CONVERTERS)}, {"type": "object", "maxProperties": 1}, {"type": "string"}]
-            },
-            "condition": _object(
-                ("from", "convert", "lookup", "default", "all", "any", "not", *OPERATORS),
-                {
-                    **operators,
-                    **tail,
-                    "from": paths,
-                    "all": {"type": "array", "items": condition},
-                    "any": {"type": "array", "items": condition},
-                    "not": condition,
-                },
-            ),
-        },
-    }
-
-
-def _object(keys: Any, known: dict[str, Any], required: Any = ()) -> dict[str, Any]:
-    properties = {key: known.get(key, {}) for key in keys}
-    return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
