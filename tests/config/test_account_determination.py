@@ -118,3 +118,16 @@ def test_the_index_agrees_with_the_rule_as_it_reads(
     rows = [AccountRow("cogs", str(number), *key, effective) for number, (key, effective) in enumerate(made)]
     found = AccountMap(rows).find("cogs", keys, day)
     assert (found.account if found else None) == obvious(rows, keys, day)
+
+
+@given(st.lists(st.tuples(all_keys, days), unique=True, max_size=2), all_keys, days)
+def test_the_short_way_of_a_role_with_one_row_says_the_same(
+    made: list[tuple[AccountKeys, date]], keys: AccountKeys, day: date
+) -> None:
+    accounts = AccountMap(AccountRow("cogs", str(n), *key, effective) for n, (key, effective) in enumerate(made))
+    found = accounts.find("cogs", keys, day)
+    if found is None:
+        with pytest.raises(Refused):
+            accounts.account("cogs", keys, day)
+    else:
+        assert accounts.account("cogs", keys, day) == found.account

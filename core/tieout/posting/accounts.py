@@ -89,9 +89,19 @@ class AccountMap:
             role: [(_positions(mask), masks[mask]) for mask in sorted(masks, reverse=True)]
             for role, masks in by_mask.items()
         }
+        # Most roles are one row without keys: they are answered without looking at keys or versions.
+        alone = {role: [row for row in self.rows if row.role == role] for role in by_mask}
+        self._plain = {
+            role: (rows[0].effective, rows[0].account)
+            for role, rows in alone.items()
+            if len(rows) == 1 and not rows[0].named()
+        }
 
     def account(self, role: str, keys: AccountKeys, day: date) -> str:
         """The account of a role on a day. Refused TO5101 when no row applies."""
+        plain = self._plain.get(role)
+        if plain is not None and plain[0] <= day:
+            return plain[1]
         row = self.find(role, keys, day)
         if row is None:
             raise self._refusal(role, keys, day)
