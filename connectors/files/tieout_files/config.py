@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import codecs
 from datetime import date
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from tieout_files.parse import Documents
 
 Format = Literal["csv", "tsv", "jsonl", "xlsx"]
 _SUFFIXES: dict[str, Format] = {
@@ -43,10 +46,9 @@ class FileConfig(BaseModel):
     @classmethod
     def _known_encoding(cls, value: str) -> str:
         try:
-            codecs.lookup(value)
+            return codecs.lookup(value).name
         except LookupError:
             raise ValueError(f"encoding: {value!r} is not known (such as utf-8, cp1252, utf-16)") from None
-        return value
 
     @field_validator("path")
     @classmethod
@@ -65,16 +67,12 @@ class FileConfig(BaseModel):
             raise ValueError("columns: a name occurs twice")
         return self
 
-    def kind_of_file(self, name: str) -> Format:
-        """The format, stated or by suffix (`.gz` apart); ValueError when neither says."""
+    def kind_of_file(self, name: str) -> Format | None:
+        """The format, stated or by suffix (`.gz` apart); None when neither says."""
         if self.format:
             return self.format
         suffixes = [s.lower() for s in PurePosixPath(name).suffixes if s.lower() != ".gz"]
-        if suffixes and suffixes[-1] in _SUFFIXES:
-            return _SUFFIXES[suffixes[-1]]
-        if suffixes and any(c in suffixes[-1] for c in "*?["):
-            return "csv"
-        raise ValueError(f"format: cannot be told from {name!r}; state one of csv, tsv, jsonl, xlsx")
+        return _SUFFIXES.get(suffixes[-1]) if suffixes else None
 
 
 class JoinConfig(FileConfig):
@@ -140,6 +138,18 @@ class StreamConfig(FileConfig):
     page_size: int = Field(default=2_000, ge=1, le=100_000)
     settle_seconds: int = Field(default=2, ge=0, le=86_400)
     stock: StockConfig | None = None
+
+    @cached_property
+    def documents(self) -> Documents:
+        """Numbering and grouping, as stored with each page."""
+        return Documents(
+            self.row_number_per,
+            self.row_number_as,
+            self.group_by,
+            self.group_header,
+            self.lines_as,
+            self.group_adjacent,
+        )
 
     @model_validator(mode="before")
     @classmethod

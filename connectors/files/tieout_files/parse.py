@@ -35,6 +35,17 @@ class Shape(msgspec.Struct, frozen=True, omit_defaults=True):
     decimal_comma: tuple[str, ...] = ()
 
 
+class Documents(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How rows become records: numbered within the columns `per`, grouped into documents by `by`."""
+
+    per: tuple[str, ...] = ()
+    number_as: str = "row_number"
+    by: tuple[str, ...] = ()
+    header: tuple[str, ...] = ()
+    lines_as: str = "lines"
+    adjacent: bool = True
+
+
 def bad(  # noqa: PLR0917 - the parts of one sentence
     code: str, message: str, file: str, line: int, raw: bytes | str, fix: str
 ) -> Record:
@@ -87,7 +98,7 @@ def _parse_csv(shape: Shape, lines: Sequence[bytes]) -> list[Record] | None:
         return None
     if len(rows) != len(lines) or set(map(len, rows)) - {len(names)}:
         return None
-    records = [dict(zip(names, row, strict=True)) for row in rows]
+    records = [dict(zip(names, row, strict=False)) for row in rows]  # widths are known to be equal
     if shape.decimal_comma and not _commas(shape, records):
         return None
     return records
@@ -218,8 +229,9 @@ def _whole_row(page: _Page, at: int) -> int | None:
     return None
 
 
-def number(records: Sequence[Record], per: Sequence[str], name: str, counts: dict[Any, int]) -> None:
-    """Ordinals from 1 within the columns `per`, in file order; `counts` carries them from page to page."""
+def number(records: Sequence[Record], how: Documents, counts: dict[Any, int]) -> None:
+    """Ordinals from 1 within the columns `how.per`, in file order; `counts` carries them from page to page."""
+    per, name = how.per, how.number_as
     if not per:
         return
     if len(per) == 1:

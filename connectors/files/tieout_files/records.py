@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from tieout_files.config import JoinConfig, StreamConfig
-from tieout_files.parse import Record, bad, key_of
+from tieout_files.parse import Documents, Record, bad, key_of
 from tieout_files.rows import Damaged
 
 JOIN_ROWS_MAX = 1_000_000
@@ -30,13 +30,13 @@ def last_group(records: Sequence[Record], columns: Sequence[str]) -> int:
     return held
 
 
-def group(records: Sequence[Record], config: StreamConfig, seen: set[int], file: str, line: int) -> list[Record]:
+def group(records: Sequence[Record], how: Documents, seen: set[int], file: str, line: int) -> list[Record]:
     """Documents of whole groups. A document that touches an unreadable row may lack that row: it is held, not posted.
 
     `seen` carries the documents of the pages before, so that a scattered one is refused instead of replaced by a part.
     """
     done: list[Record] = []
-    for key, rows, tainted in _runs(records, config):
+    for key, rows, tainted in _runs(records, how):
         if key is None:
             done.extend(rows)
             continue
@@ -45,15 +45,15 @@ def group(records: Sequence[Record], config: StreamConfig, seen: set[int], file:
             why, fix = "touches an unreadable row, which may be one of its own", "correct that row"
         elif hash(key) in seen:
             why, fix = "is scattered over the file", "sort the file or set group_adjacent = false"
-        elif differing := _differing(rows, config.group_header):
+        elif differing := _differing(rows, how.header):
             why, fix = (
                 f"has rows that disagree on {differing}",
                 "correct the rows or take the column out of group_header",
             )
         else:
             seen.add(hash(key))
-            header = {c: rows[0][c] for c in (*config.group_by, *config.group_header)}
-            done.append({**header, config.lines_as: [dict(row) for row in rows]})
+            header = {c: rows[0][c] for c in (*how.by, *how.header)}
+            done.append({**header, how.lines_as: [dict(row) for row in rows]})
             continue
         done.append(bad("TO3174", f"document {name} {why}", file, line, repr(rows), fix))
     if len(seen) > GROUPS_MAX:
@@ -61,17 +61,15 @@ def group(records: Sequence[Record], config: StreamConfig, seen: set[int], file:
     return done
 
 
-def _runs(
-    records: Sequence[Record], config: StreamConfig
-) -> Iterator[tuple[tuple[str, ...] | None, list[Record], bool]]:
+def _runs(records: Sequence[Record], how: Documents) -> Iterator[tuple[tuple[str, ...] | None, list[Record], bool]]:
     """Rows by document with whether an unreadable row touches them; unreadable rows under None."""
-    if not config.group_adjacent:
+    if not how.adjacent:
         groups: dict[tuple[str, ...], list[Record]] = {}
         for record in records:
             if "$error" in record:
                 yield None, [record], False
             else:
-                groups.setdefault(key_of(record, config.group_by), []).append(record)
+                groups.setdefault(key_of(record, how.by), []).append(record)
         raws = [record["$error"]["raw"] for record in records if "$error" in record]
         for key, rows in groups.items():
             yield key, rows, any(all(part in raw for part in key) for raw in raws)
@@ -84,7 +82,7 @@ def _runs(
             tainted = unsure = True
             yield None, [record], False
             continue
-        here = key_of(record, config.group_by)
+        here = key_of(record, how.by)
         if rows and here != current:
             yield current, rows, tainted
             tainted, rows = unsure, []  # an unreadable row just before may be this document's first

@@ -79,7 +79,8 @@ def open_content(path: Path, encoding: str) -> Any:
 
 
 def recodes(encoding: str) -> bool:
-    return "\n".encode(encoding) != b"\n"
+    """Whether a line end of this encoding is something else than the one byte 0x0A."""
+    return encoding != "utf-8-sig" and "\n".encode(encoding) != b"\n"
 
 
 def content_sha(path: Path, config: FileConfig) -> str:
@@ -157,7 +158,7 @@ class TextRows:
         self.line = 1
         self._taken: list[bytes] = []
         self._starts: list[int] | None = None
-        kind = config.kind_of_file(name)
+        kind = config.kind_of_file(name) or "csv"
         encoding = "utf-8" if recodes(config.encoding) or config.encoding == "utf-8-sig" else config.encoding
         delimiter = config.delimiter or ("\t" if kind == "tsv" else ",")
         self.shape = Shape(kind, (), encoding, delimiter, config.quote, config.decimal_comma)
@@ -167,7 +168,7 @@ class TextRows:
 
     def _open_head(self, config: FileConfig) -> None:
         first = self._take(1)
-        if first and first[0].startswith(_BOM) and self.shape.encoding in ("utf-8", "utf8"):
+        if first and first[0].startswith(_BOM) and self.shape.encoding == "utf-8":
             self._account(_BOM)
             first = [first[0][len(_BOM) :]]
         self._lines.give_back(first)
@@ -188,6 +189,8 @@ class TextRows:
 
     def _header(self, config: FileConfig) -> tuple[str, ...]:
         lines = self._take(1)
+        if not lines and self._lines.damage:
+            raise Damaged(self._bad("TO3168", self._lines.damage, b"", "send the file again"))
         if not lines:
             raise Damaged(self._bad("TO3167", "no header line", b"", "send the file again, or set header = false"))
         try:

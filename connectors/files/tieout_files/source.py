@@ -9,15 +9,16 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from typing import Any, ClassVar
 
 import msgspec
 
-from tieout import Context, Fatal, Finding, Manifest, Page, StockReport, Stream, TieoutError
+from tieout import Context, Drift, Fatal, Finding, Manifest, Page, StockReport, Stream, TieoutError
 from tieout_files.config import FileConfig, FilesConfig, StreamConfig
 from tieout_files.cursor import Cursor, FileState, read_cursor
 from tieout_files.find import Found, find_files
-from tieout_files.parse import Record, Shape, bad, number, parse
+from tieout_files.parse import Documents, Record, Shape, bad, number, parse
 from tieout_files.records import GROUP_ROWS_MAX, GROUPS_MAX, Join, group, last_group, missing_columns
 from tieout_files.rows import Damaged, Rows, TextRows, content_sha
 from tieout_files.schema import schema_of
@@ -26,6 +27,7 @@ from tieout_files.stock import report
 
 log = logging.getLogger("tieout.files")
 SAMPLE_RECORDS = 100
+FINDINGS_MAX = 10  # bad rows shown per file by `check`
 Attach = Callable[[list[Record], str, int], None]
 
 
@@ -33,6 +35,7 @@ class Codec(msgspec.Struct, frozen=True, omit_defaults=True):
     """How to read a page's body again by itself (`Files.decode`): its shape, and the numbering at its start."""
 
     shape: Shape
+    documents: Documents
     head: int = 0
     file: str = ""
     line: int = 1
@@ -89,9 +92,9 @@ class Files:
             rows = self._open(config, found, settled=True)
             try:
                 records = rows.take(SAMPLE_RECORDS) or [dict.fromkeys(rows.names, "")]
-                number(records, config.row_number_per, config.row_number_as, {})
+                number(records, config.documents, {})
                 if config.group_by:
-                    records = group(records, config, set(), found.name, 1)
+                    records = group(records, config.documents, set(), found.name, 1)
                 self._join(config)[1](records, found.name, 1)
                 return [r for r in records if "$error" not in r]
             finally:
@@ -120,8 +123,8 @@ class Files:
             try:
                 records = rows.take(config.page_size)
                 yield Finding("ok", f"{config.name}: {len(found)} files, {one.name} has {len(rows.names)} columns")
-                yield from (_finding(config, r) for r in records if "$error" in r)
-                number(records, config.row_number_per, config.row_number_as, {})
+                yield from islice((_finding(config, r) for r in records if "$error" in r), FINDINGS_MAX)
+                number(records, config.documents, {})
                 flat = not config.group_by and not config.revision and bool(rows.names)
                 keys = [tuple(r.get(c) for c in config.key) for r in records if flat and "$error" not in r]
                 if twice := len(keys) - len(set(keys)):
@@ -148,9 +151,10 @@ class Files:
         state = read_cursor(cursor, stream)
         found = self._find(config)
         waiting = [f for f in found if not _unchanged(state.files.get(f.name), f)]
-        print_of_joins = self._fingerprint(config)
-        if print_of_joins != state.joins or (waiting and any(j.many for j in config.join)):
-            state.files, state.joins, waiting = {}, print_of_joins, found
+        joined, many = self._fingerprint(config), any(j.many for j in config.join)
+        if joined != state.joins or (waiting and many):
+            # With children to attach, only a complete pass can tell which of them nobody asked for.
+            state.files, state.joins, waiting = {}, "unfinished" if many else joined, found
         complete = True
         if waiting:
             joins, attach = self._join(config)
@@ -161,6 +165,7 @@ class Files:
                 complete = complete and done
             if complete and (orphans := [o for join in joins for o in join.orphans()]):
                 yield Page(records=orphans, cursor=state.text())
+            state.joins = joined if complete or not many else "unfinished"
         state.forget({f.name for f in found})
         yield Page(records=(), cursor=state.text(), watermark=until if complete else None)
 
@@ -208,13 +213,12 @@ class Files:
 
     def decode(self, stream: str, body: bytes, codec: str) -> list[Record]:
         """The records of a stored page from its bytes alone."""
-        config = self._stream(stream)
         how = msgspec.json.decode(codec, type=Codec)
         lines = body[how.head :].splitlines(keepends=True)
         records, _ = parse(how.shape, lines, how.line, how.file)
         counts = {(k[0] if len(k) == 1 else k): n for k, n in how.counts}
-        number(records, config.row_number_per, config.row_number_as, counts)
-        return group(records, config, set(), how.file, how.line) if config.group_by else records
+        number(records, how.documents, counts)
+        return group(records, how.documents, set(), how.file, how.line) if how.documents.by else records
 
     # -- files
 
@@ -229,8 +233,12 @@ class Files:
         return find_files(config, self._root, self._config.folders, order)
 
     def _open(self, config: FileConfig, file: Found, settled: bool) -> Rows:
-        kind = SheetRows if config.kind_of_file(file.name) == "xlsx" else TextRows
-        rows: Rows = kind(file.path, file.name, config, settled)
+        kind = config.kind_of_file(file.name)
+        if kind is None:
+            fix = "state `format`, or name the files with a suffix such as .csv"
+            raise Damaged(bad("TO3167", "the format cannot be told from the name", file.name, 1, "", fix))
+        opened = SheetRows if kind == "xlsx" else TextRows
+        rows: Rows = opened(file.path, file.name, config, settled)
         missing = missing_columns(rows.names, config) if isinstance(config, StreamConfig) and rows.names else []
         if missing:
             rows.close()
@@ -263,9 +271,15 @@ class Files:
         return hashlib.sha256(repr(stats).encode()).hexdigest()[:16] if stats else ""
 
     def _join(self, config: StreamConfig) -> tuple[list[Join], Attach]:
-        joins = [
-            Join(join, (row for file in self._find(join) for row in self._all_rows(join, file))) for join in config.join
-        ]
+        """The joined files in memory. Drift (the stream is held) when one cannot be read: every record needs it."""
+        try:
+            joins = [
+                Join(join, (row for file in self._find(join) for row in self._all_rows(join, file)))
+                for join in config.join
+            ]
+        except Damaged as error:
+            what = error.record["$error"]
+            raise Drift(what["message"], code=what["code"], where=what["where"], fix=what["fix"]) from None
 
         def attach(records: list[Record], file: str, line: int) -> None:
             for join in joins:
@@ -279,6 +293,7 @@ class _Reading:
 
     def __init__(self, config: StreamConfig, file: Found, rows: Rows) -> None:
         self.config = config
+        self.how = config.documents
         self.file = file
         self.rows = rows
         self.counts: dict[Any, int] = {}
@@ -289,7 +304,7 @@ class _Reading:
 
     def remember(self, records: list[Record]) -> None:
         """Rows read by an earlier pull: their numbers and documents."""
-        number(records, self.config.row_number_per, self.config.row_number_as, self.counts)
+        number(records, self.how, self.counts)
         if self.config.group_by:
             self.seen.update(
                 hash(tuple([str(r[c]) for c in self.config.group_by])) for r in records if "$error" not in r
@@ -306,24 +321,24 @@ class _Reading:
                 break
             codec = self._codec(records, line)
             self._number(records, line)
-            if self.config.group_by:
-                records = group(records, self.config, self.seen, self.file.name, line)
+            if self.how.by:
+                records = group(records, self.how, self.seen, self.file.name, line)
             attach(records, self.file.name, line)
             body = self.rows.head + self.rows.commit()
             position = before if may_grow else (self.rows.read, self.rows.sha())
             self._mark(state, position)
-            broken = broken or any("$error" in r for r in records)
+            wrong = (sweep or bool(self.how.by)) and any("$error" in r for r in records)
+            broken = broken or wrong
             first, empty, mark = False, empty and not records, ("begin" if first else "middle") if sweep else ""
             page = Page(records=records, cursor=state.text(), sweep=mark)  # type: ignore[arg-type]
-            if self._keeps_bytes:
+            if self._keeps_bytes and not (self.how.by and wrong):  # why a document was refused is not in its bytes
                 page.body, page.codec = body, codec
             yield page
-        self._mark(state, position)
+        self._mark(state, position, whole=self.rows.sha() if not self.rows.unfinished else "")
         if sweep:
             yield self._end_of_sweep(state, empty, broken)
 
-    def _mark(self, state: Cursor, position: tuple[int, str]) -> None:
-        whole = self.rows.sha() if self.rows.ended and not self.rows.unfinished else ""
+    def _mark(self, state: Cursor, position: tuple[int, str], whole: str = "") -> None:
         state.put(self.file.name, FileState(self.file.size, self.file.mtime, *position, whole))
 
     def _take(self) -> tuple[list[Record], bool]:
@@ -346,7 +361,7 @@ class _Reading:
             count = min(count * 4, GROUP_ROWS_MAX)
 
     def _number(self, records: list[Record], line: int) -> None:
-        number(records, self.config.row_number_per, self.config.row_number_as, self.counts)
+        number(records, self.how, self.counts)
         if len(self.counts) > GROUPS_MAX:
             message = f"more than {GROUPS_MAX} documents to number in one file"
             raise Damaged(bad("TO3173", message, self.file.name, line, "", "split the file"))
@@ -363,7 +378,7 @@ class _Reading:
                     if key in self.counts:
                         known[key] = self.counts[key]
         counts = tuple((k if isinstance(k, tuple) else (k,), n) for k, n in known.items())
-        how = Codec(self.rows.shape, len(self.rows.head), self.file.name, line, counts)
+        how = Codec(self.rows.shape, self.how, len(self.rows.head), self.file.name, line, counts)
         return msgspec.json.encode(how).decode()
 
     def _end_of_sweep(self, state: Cursor, empty: bool, broken: bool) -> Page:

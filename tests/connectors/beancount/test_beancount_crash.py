@@ -66,13 +66,13 @@ def document(n: int, amount: int = 100) -> Document:
 
 def test_killed_again_and_again_every_entry_is_there_once(tmp_path: Path) -> None:
     seed = random.Random(7)
-    count, acknowledged = 60, set()
-    for attempt in range(12):
+    count, rounds, acknowledged = 40, 8, set()
+    for attempt in range(rounds):
         process = subprocess.Popen(
             [sys.executable, "-c", WRITER, str(tmp_path), str(count)], stdout=subprocess.PIPE, text=True
         )
         assert process.stdout is not None
-        if attempt < 11:
+        if attempt < rounds - 1:
             first = process.stdout.readline()
             time.sleep(seed.uniform(0, 0.03))
             process.kill()
