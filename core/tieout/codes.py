@@ -14,37 +14,36 @@ GENERAL: Mapping[str, tuple[str, str, str]] = {
         "`tieout.toml` or a file it names is wrong; every slip is listed with its place.",
         "Mend the lines shown; `tieout check` finds all of them offline.",
     ),
-    "TO1002": (
+    "TO1090": (
         "No project here",
         "The folder has no `tieout.toml`.",
         "Go to the project folder, pass -C FOLDER, or run `tieout init`.",
     ),
-    "TO1003": (
+    "TO1091": (
         "No such company",
         "The name is not one of the companies of this project.",
         "`tieout config show` lists them.",
     ),
-    "TO1004": (
+    "TO1094": (
         "Stale plan",
         "What is known has changed since the plan was made.",
         "Make a new plan: `tieout plan --out FILE`.",
     ),
-    "TO1005": (
+    "TO1095": (
         "Not found",
         "Nothing in this project bears that id.",
         "Try a SKU, a document number, a TO-reference or an event id.",
     ),
-    "TO1006": (
-        "Not by the preparer",
-        "Whoever prepared an entry cannot approve it.",
-        "Let somebody else approve, with --actor or TIEOUT_ACTOR.",
+    "TO1092": (
+        "Currency or zone changed",
+        "A company keeps the currency and the zone it was opened with.",
+        "Put the old values back, or open a new company.",
     ),
-    "TO1007": (
+    "TO1097": (
         "Upgrade changed the plan",
         "No fact changed, yet this version would post something else than the last one did.",
         "Read `tieout plan`; approve it with `tieout plan --out FILE` and `tieout apply FILE`.",
     ),
-    "TO2001": ("Mapping has slips", "A mapping file does not compile; every slip is listed.", "Mend the lines shown."),
     "TO6001": (
         "Try again later",
         "The other side had a passing fault; nothing was written.",
@@ -68,7 +67,6 @@ GENERAL: Mapping[str, tuple[str, str, str]] = {
         "A write was sent and no answer came; it will be looked up first.",
         "Nothing: the next run looks it up.",
     ),
-    "TO8001": ("Database", "The database cannot be used as it is.", "Read the message; `tieout doctor` says more."),
     "TO9001": ("Plugin", "A plugin failed to load or broke its contract.", "`tieout plugin list` shows the error."),
 }
 

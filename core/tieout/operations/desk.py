@@ -65,7 +65,7 @@ class Desk:
             if self._seed(tx):
                 self.pulling.reload(tx)
         self.names = self.pulling.names
-        self.journal = Journal(self.names)
+        self.journal = Journal(self.names, self.actor)
         self.days = CompanyDays(zone)
         self.booker = self._booker()
 

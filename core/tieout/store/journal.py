@@ -58,8 +58,9 @@ class NewEntry(NamedTuple):
 class Journal:
     """One company's journal. Keep one for the life of the process."""
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, actor: str = "tieout") -> None:
         self.names = names
+        self.actor = actor  # who prepares the entries it opens
         self.company = names.company
         self._legs: dict[Leg, int] = {}
         self._leg_rows: dict[int, Leg] = {}
@@ -91,37 +92,47 @@ class Journal:
             new = groups[text]
             day = new.day.isoformat() if tx.dialect == "sqlite" else new.day  # the bulk path hands it to the driver
             n = following.get(text, 0)
-            kept = (new.period, new.corrects or None, text, 0, "planned", now)
+            kept = (new.period, new.corrects or None, text, 0, "planned", self.actor, now)
             rows.append((number, self.company, ledger, new.kind, mode, day, text, n, 1, *kept))
         tx.insert(entry, _ENTRY, rows)
         return out
 
     def append(self, tx: Tx, placed: Sequence[tuple[Booking, int]], numbers: Mapping[LineKey, int]) -> None:
         """Append bookings, each with the id of its entry. `numbers` gives the event row of every line they name."""
-        legs = self.leg_ids(tx, {side for each, _ in placed for side in (each.debit, each.credit)})
+        # bookings share their legs as objects: told apart by identity, hashed once each
+        sides = {id(each.debit): each.debit for each, _ in placed}
+        sides.update({id(each.credit): each.credit for each, _ in placed})
+        known = self.leg_ids(tx, sides.values())
+        legs = {identity: known[side] for identity, side in sides.items()}
         items = self.names.intern(tx, "item", _items(placed))
         rows = self.names.intern(tx, "row", {each.row for each, _ in placed})
         out: list[tuple[Any, ...]] = []
         for each, number in placed:
-            line, affected = each.line, each.affected
+            line, row, debit, credit, amount, quantity, item, credit_item, effective, affected = each[:10]
+            provisional, layers, component, correction = each[10:]
+            flags = COMPONENTS.index(component) << COMPONENT_SHIFT
+            if provisional:
+                flags |= PROVISIONAL
+            if correction:
+                flags |= CORRECTION
             try:
                 out.append(
                     (
                         number,
-                        numbers[line.event_id, line.line_id],
-                        numbers[affected.event_id, affected.line_id] if affected is not None else None,
-                        legs[each.debit],
-                        legs[each.credit],
-                        each.amount,
-                        each.quantity,
-                        items[each.item] if each.item else None,
-                        items[each.credit_item] if each.credit_item else None,
-                        each.effective.toordinal(),
-                        rows[each.row],
-                        each.provisional * PROVISIONAL
-                        | each.correction * CORRECTION
-                        | COMPONENTS.index(each.component) << COMPONENT_SHIFT,
-                        _layers(each.layers, numbers) if each.layers else None,
+                        line.row or numbers[line.event_id, line.line_id],
+                        (affected.row or numbers[affected.event_id, affected.line_id])
+                        if affected is not None
+                        else None,
+                        legs[id(debit)],
+                        legs[id(credit)],
+                        amount,
+                        quantity,
+                        items[item] if item else None,
+                        items[credit_item] if credit_item else None,
+                        effective.toordinal(),
+                        rows[row],
+                        flags,
+                        _layers(layers, numbers) if layers else None,
                     )
                 )
             except KeyError as error:
@@ -250,6 +261,7 @@ _ENTRY = (
     "lineage",
     "revision",
     "state",
+    "preparer",
     "created_at",
 )
 

@@ -30,6 +30,7 @@ Kind = Literal["item", "location", "party"]
 MODELS: Mapping[str, type[Item | Location | Party]] = {"item": Item, "location": Location, "party": Party}
 KEY_FIELD: Mapping[str, str] = {"item": "sku", "location": "code", "party": "code"}
 ALWAYS = date.min
+NEAREST_MAX = 200
 
 
 class Masters:
@@ -39,6 +40,8 @@ class Masters:
         self.company = company
         self._bodies: dict[str, dict[str, list[tuple[date, str]]]] = {kind: {} for kind in MODELS}
         self._aliases: dict[tuple[str, str], dict[str, list[tuple[date, str]]]] = {}
+        self._folds: dict[str, dict[str, str]] = {}
+        self._nearest: dict[tuple[str, str], list[str]] = {}
         self._models: dict[tuple[str, str, date], Item | Location | Party] = {}
 
     @classmethod
@@ -130,9 +133,20 @@ class Masters:
         )
 
     def nearest(self, kind: Kind, external: str, limit: int = 3) -> list[str]:
-        """Known codes that look most like an unknown id, best first, ignoring case."""
-        by_fold = {code.casefold(): code for code in self._bodies[kind]}
-        return [by_fold[fold] for fold in get_close_matches(external.casefold(), by_fold, n=limit, cutoff=0.6)]
+        """Known codes that look most like an unknown id, best first, ignoring case.
+
+        Comparing is slow, so after NEAREST_MAX different words only codes that differ in case are offered.
+        """
+        key = (kind, external)
+        found = self._nearest.get(key)
+        if found is None:
+            folds = self._folds.setdefault(kind, {code.casefold(): code for code in self._bodies[kind]})
+            fold = external.casefold()
+            near = [fold] if fold in folds else []
+            if not near and len(self._nearest) < NEAREST_MAX:
+                near = get_close_matches(fold, folds, n=limit)
+            found = self._nearest[key] = [folds[one] for one in near]
+        return found
 
     def fix(self, kind: Kind, connection: str, external: str) -> str:
         """The command that teaches an unknown id, with the nearest known codes."""

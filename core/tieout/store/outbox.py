@@ -236,6 +236,7 @@ def seal(tx: Tx, row: Any, parts: Sequence[Sealed], *, state: str, now: int) -> 
                     "lineage",
                     "revision",
                     "created_at",
+                    "preparer",
                 )
             }
             tx.execute(sa.insert(entry).values(id=number, part=position, **same, **values))
@@ -312,7 +313,7 @@ def plan_again(tx: Tx, row: Any, *, day: date, period: str, corrects: str | None
     """A withdrawn entry once more, as the next revision on `day`, with the same bookings. Returns its id."""
     first = parts_of(tx, row)[0]
     number = tx.allocate(entry, 1)[0]
-    same = ("company", "ledger", "kind", "mode", "grouping", "n", "lineage")
+    same = ("company", "ledger", "kind", "mode", "grouping", "n", "lineage", "preparer")
     tx.execute(
         sa.insert(entry).values(
             id=number,

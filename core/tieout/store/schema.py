@@ -285,6 +285,7 @@ entry = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("deadline", Micros),
     Column("not_before", Micros),
+    Column("preparer", String, nullable=False, server_default=""),  # who opened it; cannot approve it
     Column("created_at", Micros, nullable=False),
     Column("sealed_at", Micros),
     Column("sent_at", Micros),
