@@ -121,6 +121,31 @@ def test_the_identity_of_an_event_is_that_of_its_record() -> None:
     assert content_key(EXAMPLE.run([shipped()], CONTEXT).lines[0]) == content_key(line)
 
 
+def test_keys_the_caller_has_read_give_the_same_identities() -> None:
+    page = [shipped(), shipped(line_no="2"), shipped(line_no="3")]
+    known = EXAMPLE.run(page, CONTEXT, keys=[("SO-1/1", ""), ("", ""), ("SO-1/3", "")])
+    first, _, third = EXAMPLE.run(page, CONTEXT).lines
+    assert known.lines == [first, third]
+    assert known.records == [0, 2]
+    assert [(fail.record, fail.code) for fail in known.failed] == [(1, "TO2108")]
+
+
+def test_a_line_key_is_part_of_the_identity() -> None:
+    by_line = MapContext(
+        company="acme", connection="c-1", stream="shipments", currency="USD", key=("order_no",), line_key="line_no"
+    )
+    first, second = EXAMPLE.run([shipped(), shipped(line_no="2")], by_line).lines
+    assert first.event_id == event_key(
+        company="acme",
+        connection="c-1",
+        stream="shipments",
+        transaction="SO-1",
+        line="1",
+        event_type="order.fulfilled",
+    )
+    assert second.event_id != first.event_id
+
+
 def test_a_return_names_the_shipment_it_undoes() -> None:
     page = [shipped(), shipped(line_no="2", qty="-1", return_code="D7", orig_line="1")]
     fulfilled, returned = EXAMPLE.run(page, CONTEXT).lines

@@ -71,7 +71,8 @@ class CompiledMapping:
         *,
         keys: Sequence[tuple[str, str]] | None = None,
     ) -> MapResult:
-        """Map a page. `keys` are the (transaction id, line id) of each record where the caller has read them already.
+        """Map a page. `keys` are the (transaction id, line id) of each record where the caller has read them already; an
+        empty transaction id refuses the record.
 
         Never raises for a record: it yields lines, or is in `skipped` with its reason, or in `failed`.
         """
@@ -115,6 +116,10 @@ class CompiledMapping:
         if keys is not None:
             page.transactions = [key for key, _ in keys]
             page.line_ids = [line for _, line in keys]
+            if "" in page.transactions:
+                for row, record in enumerate(root.records):
+                    if not page.transactions[record]:
+                        root.refuse(row, "key", RefusalError("TO2108", "a key field is empty"))
             return
         key = [parse_path(text) for text in context.key]
         columns = [root.column(path) for path in key]
