@@ -26,10 +26,7 @@ def adjusted(step: Step) -> None:
     else:
         pool = step.home()
         cost, derived = (line.amount, None) if line.amount is not None else step.current_cost(pool, line.quantity)
-        variance = reason.role if line.amount is None else "standard_revaluation"
-        step.enter(
-            pool, line.quantity, cost, reason.row, reason.role, line.location, variance=variance, derived=derived
-        )
+        step.enter(pool, line.quantity, cost, reason.row, reason.role, line.location, derived=derived)
 
 
 def _reason(step: Step) -> Reason:
@@ -100,7 +97,7 @@ def _hand_over(step: Step, other: Step, move: Move, arrived: int) -> None:
         worth = step.share(cost[0], dest.quantity + move.quantity, cost[1]) - dest.value
         there.shift(dest, move.quantity, worth, arrived, step.line, step.key)
         if worth != move.value:
-            other.flow("ADJ-10", dest.key[0], "standard_revaluation", worth - move.value, to=step.line.location)
+            other.flow("TRF-08", dest.key[0], "transfer_variance", worth - move.value, to=step.line.location)
         return
     for out in move.taken:
         i = out - state.base

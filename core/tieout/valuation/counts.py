@@ -23,4 +23,4 @@ def approved(step: Step) -> None:
         step.leave(pool, -variance, "CNT-01", "shrinkage", line.location)
     elif variance > 0:
         cost, derived = step.current_cost(pool, variance)
-        step.enter(pool, variance, cost, "CNT-02", "shrinkage", line.location, variance="shrinkage", derived=derived)
+        step.enter(pool, variance, cost, "CNT-02", "shrinkage", line.location, derived=derived)

@@ -137,15 +137,21 @@ def _receipt(step: Step, target: EventLine) -> Receipt:
     step.refuse("TO4005", f"{target.event_id}, which it names, is an exception itself", "resolve that one first")
 
 
+def _price(step: Step, target: EventLine) -> int:
+    """Price of a receipt at this place in the order, wherever its item's state stands now (not before it)."""
+    receipt = _receipt(step.at(target.item), target)
+    return receipt.price - sum(change for key, change in receipt.prices if key > step.key)
+
+
 def _weight(step: Step, basis: str, part: EventLine, target: EventLine, among: int) -> int | Fraction:
-    """Weight of one receipt, from documents alone: the shares of one item must not depend on where another one stands.
-    A weight stated on the cost line counts when the line names this receipt alone; value is the receipt's own amount."""
+    """Weight of one receipt. A weight stated on the cost line counts when the line names this receipt alone; value is
+    what the vendor charges for it as far as known at this place, before landed cost."""
     if basis == "equal":
         return 1
     if basis == "quantity":
         return part.quantity if part.quantity and among == 1 else target.quantity
     if basis == "value":
-        return max(target.amount or 0, 0)
+        return max(_price(step, target), 0)
     own = (part.extra or {}).get("weight") if among == 1 else None
     if own is not None:
         return Fraction(own)

@@ -38,9 +38,6 @@ def received(step: Step) -> None:
         price = step.share(line.amount, q - matched, q)
     elif matched == q:
         price = 0
-    elif pool.fixed:
-        cost = step.need_standard()
-        price = step.share(cost[0], q - matched, cost[1])
     else:
         price, derived = step.current_cost(home, q - matched)
     landed = step.minor((line.extra or {}).get("landed_estimate", "0"))
@@ -163,8 +160,7 @@ def billed(step: Step) -> None:
         step.flow("PUR-07" if receipt.inflow >= 0 else "DRP-02", "grni", "ap", cleared)
         receipt.open_quantity -= part
         receipt.open_value -= cleared
-        receipt.price += change
-        receipt.prices.append((line.at, change))
+        reprice(step, receipt, change)
         _difference(step, receipt, change)
     if left:
         _excess(step, receipts, left, amount - billed_part)
@@ -191,6 +187,13 @@ def _difference(step: Step, receipt: Receipt, change: int) -> None:
     else:
         pool = step.state.pools[step.state.layers[step.state.o_layer[receipt.inflow - step.state.base]].pool]
         step.amend(receipt, change, "ap", "PUR-09" if pool.fixed else "PUR-08", "ppv")
+
+
+def reprice(step: Step, receipt: Receipt, change: int) -> None:
+    """What the vendor charges for a receipt changes, from here on: freight by value looks at it."""
+    if change:
+        receipt.price += change
+        receipt.prices.append((step.key, change))
 
 
 def _excess(step: Step, receipts: list[Receipt], q: int, amount: int) -> None:

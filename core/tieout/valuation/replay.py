@@ -18,7 +18,7 @@ from tieout.errors import Refused
 from tieout.model.event import EventLine, OrderKey, order_key
 from tieout.model.journal import Flow
 from tieout.valuation.engine import HANDLERS, LANDED, Valuer
-from tieout.valuation.refs import Lookup
+from tieout.valuation.refs import Lookup, targets
 from tieout.valuation.state import ItemState, NeedsHistory
 
 END: Final[OrderKey] = (2**63 - 1, 0, "", 0, "", "")
@@ -28,6 +28,8 @@ REBUILDS_MAX: Final = 8  # rebuilds for one line before giving up: each item it 
 _NAMED: Final = frozenset(
     {"purchase.received", "opening.loaded", "dropship.shipped", "transfer.dispatched", "order.fulfilled"}
 )
+
+_REPRICING: Final = frozenset({"purchase.billed", "purchase.credited"})
 
 
 class Change(NamedTuple):
@@ -114,8 +116,14 @@ class _Run:
         keys: dict[str, OrderKey] = {}
         for line, _ in changes:
             if line.type in _NAMED:
-                key = order_key(line)
-                for name in (f"e:{line.event_id}", f"d:{line.document}" if line.document else ""):
+                named = [line]
+            elif line.type in _REPRICING:  # freight by value looks at the price of what it names
+                named = targets(line.ref, _NAMED, self.history, None)
+            else:
+                continue
+            key = order_key(line)
+            for x in named:
+                for name in (f"e:{x.event_id}", f"d:{x.document}" if x.document else ""):
                     if name:
                         keys[name] = min(key, keys.get(name, END))
         if not keys:
@@ -123,7 +131,7 @@ class _Run:
         return [
             Change(line)
             for line in self.history.citing(keys)
-            if not line.item or line.type in LANDED or order_key(line) < keys[line.ref.rpartition("#")[0]]
+            if line.type in LANDED or not line.item or order_key(line) < keys[line.ref.rpartition("#")[0]]
         ]
 
     def _plan(self, changes: Sequence[Change]) -> tuple[dict[str, OrderKey], list[tuple[OrderKey, EventLine]]]:
@@ -311,23 +319,23 @@ class _Run:
                 since = need.key if need.item not in deep else None
                 deep.add(need.item)
                 active = set(self.active)
-                for item in {need.item, *(x for x in self._items(line) if only is None or x in only)}:
+                mine = {x for x in self._items(line) if only is None or x in only}
+                if need.item not in mine:  # it is only looked at: all of it, as it stands after everything known
+                    self._rewind(need.item, END, deep={need.item} & valuer.states.keys())
+                for item in mine:
                     self._rewind(item, key, since=since if item in deep else None, deep=deep)
                 self.active = active
                 continue
-            self._tick(line, key, deep, only)
+            self._tick(line, key, only)
+            for item in deep:
+                valuer.states[item].deep = False
+                valuer.states[item].trim()
             return flows
         raise AssertionError(f"{line.event_id}: the history it needs cannot be rebuilt")
 
-    def _tick(self, line: EventLine, key: OrderKey, deep: Collection[str], only: Collection[str] | None) -> None:
+    def _tick(self, line: EventLine, key: OrderKey, only: Collection[str] | None) -> None:
         states = self.valuer.states
         for item in self._items(line):
             state = states.get(item)
-            if state is None or (only is not None and item not in only):
-                continue
-            due = state.tick(key)
-            if item in deep:
-                state.deep = False
-                state.trim()
-            if due and not state.deep:
+            if state is not None and (only is None or item in only) and state.tick(key) and not state.deep:
                 self.history.save(item, key, state.snapshot())

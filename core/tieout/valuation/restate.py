@@ -13,7 +13,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Final
 
-from tieout.model.event import EventLine
+from tieout.model.event import EventLine, order_key
 from tieout.model.journal import Flow
 from tieout.valuation.state import ItemState, Move, NeedsHistory, Pool, share
 
@@ -85,6 +85,8 @@ class Restatement:
                 if extra:
                     o_v[i] += extra
                     self._worth_changes(op, extra)
+                    if op in self._seen_worth and state.derived[op][3] == state.layers[state.o_layer[i]].pool:
+                        self._seen_worth[op] += extra
                     change += extra
                 o_rv[i] += change
             else:
@@ -123,13 +125,12 @@ class Restatement:
         """Change of an inflow that is valued at the pool's current cost at its own place."""
         state = self.state
         i = op - state.base
-        value, quantity, last = state.derived[op]
+        value, quantity, last, n = state.derived[op]
         if quantity > 0:
-            n = state.layers[state.o_layer[i]].pool
             worth = self._worth.get(n, 0)
             value += worth - self._seen_worth.get(op, 0)
             self._seen_worth[op] = worth
-            state.derived[op] = (value, quantity, last)
+            state.derived[op] = (value, quantity, last, n)
             new = share(value, state.o_q[i], quantity, state.up)
         else:
             cost = state.cost_of(last)
@@ -203,21 +204,23 @@ def settle(state: ItemState, pool: Pool, op: int, restatement: Restatement) -> i
     """The units that came in by `op` settle what the pool owes, oldest first, at their own unit value; the settling
     part makes no layer (`valuation-rules` §5). Returns how many units did."""
     settled = 0
-    layer = state.layers[state.o_layer[op - state.base]]
+    n = state.o_layer[op - state.base]
+    layer = state.layers[n]
     while pool.open and layer.quantity:
         estimate = pool.open[0]
         q = min(estimate.quantity, layer.quantity)
         expected = share(estimate.value, q, estimate.quantity, state.up)
         move = state.move(estimate.move)
-        for out in state.take(pool, q, estimate.move):
-            state.o_dest[out - state.base] = estimate.dest
-            move.taken.append(out)
-            actual = -state.o_v[out - state.base]
+        (out,) = state.take(pool, q, estimate.move, n)
+        state.o_dest[out - state.base] = estimate.dest
+        move.taken.append(out)
+        actual = -state.o_v[out - state.base]
         move.open_quantity -= q
         estimate.quantity -= q
         estimate.value -= expected
         if not estimate.quantity:
             del pool.open[0]
+        pool.last = op
         settled += q
         if actual != expected:
             restatement.count(estimate.move, actual - expected)
@@ -243,6 +246,7 @@ def flows_of(
         if receipt is not None:
             receipt.open_value += change
             receipt.price += change
+            receipt.prices.append((order_key(cause), change))
         out.append(restating_flow(state, cause, row, move, change, component))
     for n, change in restatement.gaps:
         move = state.move(n)

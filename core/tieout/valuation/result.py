@@ -33,6 +33,7 @@ from tieout.valuation.memory import MemoryHistory
 from tieout.valuation.methods import BUILTIN, CostMethod
 from tieout.valuation.opening import MEMO_ROWS
 from tieout.valuation.replay import Change, advance
+from tieout.valuation.state import TAIL, Pool
 
 _CONTROL = frozenset(CONTROL_ROLES)
 _VARIANCES = frozenset({"standard_revaluation", "transfer_variance", "ppv", "landed_cost_variance"})
@@ -311,6 +312,8 @@ def _movement(line: EventLine, flows: list[Flow], restated: list[tuple[str, int]
 
 def _cost(line: EventLine, flow: Flow) -> int:
     """What a flow contributes to the value the line moved."""
+    if line.item and flow.credit_item not in ("", line.item):
+        return 0
     into, out = flow.debit in _CONTROL, flow.credit in _CONTROL
     if line.type == "cost.standard_changed":
         return flow.amount * (into - out)
@@ -334,13 +337,19 @@ def _holdings(valuer: Valuer) -> tuple[tuple[Holding, ...], dict[Key, int]]:
                 LayerHeld(
                     layer.quantity, layer.value, layer.event, layer.line, layer.origin_at, components(state, n, layer)
                 )
-                for n, layer in ((n, state.layers[n]) for n in pool.queue[pool.head :])
+                for n, layer in ((n, state.layers[n]) for n in _in_turn(pool))
                 if layer.quantity or layer.value
             )
             if layers or owed_q or (not ref and pool.last >= 0):
                 q, v = pool.quantity - owed_q, pool.value - owed_v
                 holdings.append(Holding(sku, location, lot, role, q, v, layers))
     return tuple(holdings), on_hand
+
+
+def _in_turn(pool: Pool) -> list[int]:
+    """Layers in the order in which they will leave."""
+    held = pool.queue[pool.head :]
+    return held[::-1] if pool.mode == TAIL else held
 
 
 def unit_cost(quantity: int, amount: int, currency: str, places: int = 6) -> str | None:

@@ -133,16 +133,13 @@ def undo(step: Step, n: int, q: int, location: str, row: str) -> None:
             raise NeedsHistory(state.item, f"operation {op}")
     back = state.add_move(Move(step.line, pool.key[0], move.debit, location, "", q, 0))
     state.stock(pool.key[0], location, q)
-    value, entered, left = 0, [], q
-    for op in reversed(move.taken):
+    flow = step.flow(row, pool.key[0], move.debit, 0, q, to=location)
+    value = 0
+    for op, u in _fragments(step, n, q):
         i = op - state.base
         undone = state.undone.setdefault(op, [])
         before = sum(entry[1] for entry in undone)
-        u = min(left, -state.o_q[i] - before)
-        if not u:
-            continue
-        total, quantity = -state.o_v[i], -state.o_q[i]
-        part = step.share(total, before + u, quantity) - sum(entry[2] for entry in undone)
+        part = step.share(-state.o_v[i], before + u, -state.o_q[i]) - sum(entry[2] for entry in undone)
         layer_n = state.o_layer[i]
         layer = state.layers.get(layer_n)
         if layer is None:
@@ -152,17 +149,26 @@ def undo(step: Step, n: int, q: int, location: str, row: str) -> None:
         else:
             inflow = state.put(pool, u, part, back, layer.key, layer.event, layer.line, layer.origin_at)
         undone.append([inflow, u, part])
-        entered.append(inflow)
+        state.move(back).fed.append(inflow)
         value += part
-        left -= u
-    state.move(back).value = value
-    state.move(back).fed = entered
-    flow = step.flow(row, pool.key[0], move.debit, value, q, to=location)
-    flow.layers = state.consumed([])
+        if pool.open:
+            step.settle(pool, inflow)
+    state.move(back).value = flow.amount = value
     _shrink(step, n, q, value, row)
-    if pool.open:
-        for op in entered:
-            step.settle(pool, op)
+
+
+def _fragments(step: Step, n: int, q: int) -> list[tuple[int, int]]:
+    """What goes back of an issue's outflows when `q` units do: as if it had been smaller, so the last taken; in the
+    order they were taken."""
+    state = step.state
+    out = []
+    for op in reversed(state.move(n).taken):
+        left = -state.o_q[op - state.base] - sum(entry[1] for entry in state.undone.get(op, ()))
+        u = min(q, left)
+        if u:
+            out.append((op, u))
+            q -= u
+    return out[::-1]
 
 
 SHIPMENTS_BASE_FIRST: Final = True

@@ -31,6 +31,9 @@ BLOCK: Final = 1024  # lines of an item between two checkpoints
 WINDOW: Final = 4096  # movements of an item kept in detail at least
 HEAD, TAIL, PICK = 0, 1, 2  # how a pool finds the layer to take from
 
+# What an inflow at current cost was derived from: a pool's value and quantity, or (quantity 0) the cost at an operation;
+# and the pool.
+Derived: TypeAlias = tuple[int, int, int, int]
 PoolKey: TypeAlias = tuple[str, str, str, str]  # role, location, lot, reference
 
 
@@ -128,7 +131,7 @@ class Receipt(msgspec.Struct, array_like=True, gc=False):
     open_value: int
     accrued: int = 0  # landed cost estimated, not billed
     sent_back: int = 0
-    prices: list[tuple[int, int]] = []  # (at, change of price) by bills and allowances
+    prices: list[tuple[OrderKey, int]] = []  # changes of price by bills and allowances, and where
     credits: list[int] = []  # supplier returns of it
 
 
@@ -167,7 +170,7 @@ class Kept(msgspec.Struct, array_like=True, gc=False):
     bills_ahead: list[Ahead]
     invoices_ahead: list[Ahead]
     undone: dict[int, list[list[int]]]
-    derived: dict[int, tuple[int, int, int]]
+    derived: dict[int, Derived]
     added: dict[int, list[tuple[str, int]]]
     carried: dict[int, tuple[str, int]]
     standards: dict[str, tuple[int, int]]
@@ -473,9 +476,12 @@ class ItemState:
         return tuple(out)
 
     def unit_cost(self, pool: Pool) -> tuple[int, int] | None:
-        """The pool's last known cost as (value, quantity): of the layer last received or taken from, as it is now."""
+        """The pool's last known cost as (value, quantity), as it is now: of the layer last received or taken from; of an
+        average the average, while there was stock."""
         if pool.last < 0:
             return None
+        if pool.joins and pool.quantity > 0:
+            return (pool.value, pool.quantity)
         return self.cost_of(pool.last) or (pool.last_value, pool.last_quantity)
 
     def cost_of(self, op: int) -> tuple[int, int] | None:

@@ -17,7 +17,7 @@ from tieout.model.quantity import from_scaled
 from tieout.valuation.refs import named, targets
 from tieout.valuation.restate import Restatement, flows_of, resplit, settle
 from tieout.valuation.rules import Rules
-from tieout.valuation.state import Estimate, ItemState, Move, NeedsHistory, Pool, Receipt, share
+from tieout.valuation.state import Derived, Estimate, ItemState, Move, NeedsHistory, Pool, Receipt, share
 
 if TYPE_CHECKING:
     from tieout.valuation.engine import Valuer
@@ -40,6 +40,8 @@ class Step:
 
     def at(self, item: str) -> Step:
         """The same line on another item's state; its flows are this step's."""
+        if item not in self.valuer.states and self.only is not None and item not in self.only:
+            raise NeedsHistory(item, self.line.ref)
         other = Step(self.valuer, self.line, self.valuer.state(item), self.valuer.rules_for(self.line, item), self.key)
         other.flows = self.flows
         return other
@@ -134,28 +136,35 @@ class Step:
 
     def last_cost(self, pool: Pool) -> tuple[int, int] | None:
         """Last known cost (§5) as (value, quantity): of this pool, of another one of the item, standard, catalogue."""
-        cost = self.state.unit_cost(pool)
-        if cost is not None:
-            return cost
-        for other in self.state.pools:
-            if other.key[0] == self.role and other is not pool and other.last >= 0:
-                return self.state.unit_cost(other)
-        return self.standard()
+        source = self._known(pool)
+        return self.standard() if source is None else self.state.unit_cost(source)
 
-    def current_cost(self, pool: Pool, q: int) -> tuple[int, tuple[int, int, int] | None]:
+    def _known(self, pool: Pool) -> Pool | None:
+        """The pool whose last known cost counts: this one, else another of the item that ever had one."""
+        if pool.last >= 0:
+            return pool
+        return next((x for x in self.state.pools if x.key[0] == self.role and not x.key[3] and x.last >= 0), None)
+
+    def current_cost(self, pool: Pool, q: int) -> tuple[int, Derived | None]:
         """Value of `q` units at the pool's current cost (§5) and what it was derived from; refused without history."""
+        state = self.state
         if pool.fixed:
-            return 0, None
-        if pool.quantity > 0:
-            return self.share(pool.value, q, pool.quantity), (pool.value, pool.quantity, -1)
-        own = self.state.unit_cost(pool)
-        if own is not None:
-            return self.share(own[0], q, own[1]), (0, 0, pool.last)
-        cost = self.last_cost(pool)
+            standard = self.need_standard()
+            return self.share(standard[0], pool.quantity + q, standard[1]) - pool.value, None
+        source = self._known(pool)
+        if source is not None:
+            n = state.pool_index[source.key]
+            if source is pool or source.joins:
+                if source.quantity > 0:
+                    return self.share(source.value, q, source.quantity), (source.value, source.quantity, -1, n)
+            own = state.unit_cost(source)
+            if own is not None:
+                return self.share(own[0], q, own[1]), (0, 0, source.last, n)
+        cost = self.standard()
         if cost is None:
             self.refuse(
                 "TO4002",
-                f"{self.state.item}: no cost is known for units that come in without one",
+                f"{state.item}: no cost is known for units that come in without one",
                 "give the line a price, or load an opening layer or a standard cost",
             )
         return self.share(cost[0], q, cost[1]), None
@@ -183,7 +192,7 @@ class Step:
         variance: str = "standard_revaluation",
         origin_at: int | None = None,
         part: int = 0,
-        derived: tuple[int, int, int] | None = None,
+        derived: Derived | None = None,
         sources: list[tuple[str, int]] | None = None,
     ) -> int:
         """Units into a pool at value `v`, from role `credit` (or several `sources`); settles what the pool owes.
@@ -205,7 +214,7 @@ class Step:
             op = state.put(pool, q, v, n, key, line.event_id, line.line_id, line.at if origin_at is None else origin_at)
             if derived is not None:
                 state.derived[op] = derived
-                pool.derived.append(op)
+                state.pools[derived[3]].derived.append(op)
             for source, amount in parts:
                 self.flow(row, role, source, amount, q, to=location)
                 q = 0
@@ -314,24 +323,21 @@ class Step:
         flow.provisional = move.open_quantity > 0
         if not source.joins:
             flow.layers = state.consumed(move.taken)
-        entered = self.deliver(dest, n, move.taken, variance)
+        self.deliver(dest, n, move.taken, variance)
         if move.open_quantity:
             estimate = source.open[-1]
             estimate.dest = op = state.put(
                 dest, estimate.quantity, estimate.value, n, self.key, line.event_id, line.line_id, line.at
             )
             move.fed.append(op)
-            entered.append(op)
-        if dest.open:
-            for op in entered:
+            if dest.open:
                 self.settle(dest, op)
         return n
 
-    def deliver(self, dest: Pool, n: int, taken: list[int], variance: str) -> list[int]:
+    def deliver(self, dest: Pool, n: int, taken: list[int], variance: str) -> None:
         """Put what outflows took into `dest`, each fragment under its own queue key."""
         state = self.state
         move = state.move(n)
-        entered: list[int] = []
         if dest.fixed:
             cost = self.need_standard()
             q = -sum(state.o_q[op - state.base] for op in taken)
@@ -341,7 +347,7 @@ class Step:
                 state.o_dest[out - state.base] = op
             if worth != move.value:
                 self.flow("TRF-08", dest.key[0], variance, worth - move.value, to=move.debit_location)
-            entered.append(op)
+            move.fed.append(op)
         else:
             for out in taken:
                 i = out - state.base
@@ -350,9 +356,9 @@ class Step:
                     dest, -state.o_q[i], -state.o_v[i], n, layer.key, layer.event, layer.line, layer.origin_at
                 )
                 state.o_dest[i] = op
-                entered.append(op)
-        move.fed.extend(entered)
-        return entered
+                move.fed.append(op)
+                if dest.open:
+                    self.settle(dest, op)
 
     # ---- costs that are known late
 
@@ -401,15 +407,16 @@ class Step:
         flow.component = component
         if component != "material":
             state.added.setdefault(receipt.inflow, []).append((component, change))
-        self._release(pool, receipt.inflow)
+        self._release(receipt.inflow)
         restatement = Restatement(state)
         restatement.amend(receipt.inflow, change)
         self.finish(restatement, row, component)
 
-    def _release(self, pool: Pool, op: int) -> None:
+    def _release(self, op: int) -> None:
         """A receipt that was valued at current cost has its own cost now."""
-        if self.state.derived.pop(op, None) is not None:
-            pool.derived.remove(op)
+        derived = self.state.derived.pop(op, None)
+        if derived is not None:
+            self.state.pools[derived[3]].derived.remove(op)
 
     def finish(self, restatement: Restatement, row: str, component: str = "material") -> None:
         """Carry a restatement through this item and every item it crosses into, and append its flows."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tieout.valuation.purchasing import RECEIPTS, tax_of
+from tieout.valuation.purchasing import RECEIPTS, reprice, tax_of
 from tieout.valuation.state import Claim, Receipt
 from tieout.valuation.step import Step
 
@@ -124,8 +124,7 @@ def _allowance(step: Step, receipts: list[Receipt], amount: int) -> None:
         step.check_amend(receipt, -value)
     tax_of(step, credit=True)
     for receipt, value in zip(receipts, shares, strict=True):
-        receipt.price -= value
-        receipt.prices.append((step.line.at, -value))
+        reprice(step, receipt, -value)
         step.amend(receipt, -value, "ap", "PUR-15", "cogs_dropship" if receipt.inflow < 0 else "ppv")
 
 

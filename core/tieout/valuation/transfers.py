@@ -57,7 +57,7 @@ def received(step: Step) -> None:
                 q -= part
     if q:
         cost, derived = step.current_cost(dest, q)
-        step.enter(dest, q, cost, "TRF-05", "shrinkage", line.location, variance="shrinkage", part=1, derived=derived)
+        step.enter(dest, q, cost, "TRF-05", "shrinkage", line.location, part=1, derived=derived)
 
 
 def _one_step(step: Step, found: list[int], q: int) -> None:
