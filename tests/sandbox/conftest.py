@@ -15,7 +15,8 @@ import tieout_mappings
 from tieout.connector import Context
 from tieout.mapping import MapContext, compile_mapping
 from tieout.model.event import EventLine
-from tieout_files import Files, FilesConfig
+from tieout_files import FilesSource
+from tieout_files.config import FilesConfig
 
 
 class Landed:
@@ -45,7 +46,7 @@ def read_project(folder: Path, wanted: tuple[str, ...] = ()) -> Landed:
     context = Context(
         connection=name, company="main", currency=company["currency"], config=settings, root=folder, now=lambda: now
     )
-    source, landed = Files(context), Landed()
+    source, landed = FilesSource(context), Landed()
     for stream in streams:
         title = stream["name"]
         if mappings[title] is None or (wanted and title not in wanted):

@@ -6,13 +6,11 @@ Beancount itself is never imported: files are written and read here, and its pro
 from __future__ import annotations
 
 from tieout import Ledger, hookimpl
-from tieout_beancount.codes import CODES
-from tieout_beancount.config import BeancountConfig
-from tieout_beancount.ledger import Beancount
+from tieout_beancount.ledger import BeancountLedger
 
-__all__ = ["CODES", "Beancount", "BeancountConfig", "tieout_connector"]
+__all__ = ["BeancountLedger"]
 
 
 @hookimpl
 def tieout_connector() -> type[Ledger]:
-    return Beancount
+    return BeancountLedger

@@ -34,7 +34,7 @@ from tieout_beancount.text import KINDS, ROOTS, quoted, render
 _TYPES = dict(zip(ROOTS, ("asset", "liability", "equity", "income", "expense"), strict=True))
 
 
-class Beancount:
+class BeancountLedger:
     """Ledger connector `beancount` (see the README for its configuration)."""
 
     manifest: ClassVar[Manifest] = Manifest(

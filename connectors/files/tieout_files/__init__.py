@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from tieout import Source, hookimpl
-from tieout_files.codes import CODES
-from tieout_files.config import FilesConfig, JoinConfig, StockConfig, StreamConfig
-from tieout_files.source import Files
+from tieout_files.source import FilesSource
 
-__all__ = ["CODES", "Files", "FilesConfig", "JoinConfig", "StockConfig", "StreamConfig", "tieout_connector"]
+__all__ = ["FilesSource"]
 
 
 @hookimpl
 def tieout_connector() -> type[Source]:
-    return Files
+    return FilesSource

@@ -58,7 +58,7 @@ def _absent(stated: str, path: Path) -> Fatal:
     while not folder.exists():
         folder, missing = folder.parent, folder.name
     here = sorted(p.name for p in folder.iterdir())
-    near = difflib.get_close_matches(missing, here, n=3, cutoff=0.5) or here[:5]
+    near = difflib.get_close_matches(missing, here, n=3) or here[:5]
     listed = f"nearest names in {folder.name or folder}: {', '.join(near)}" if near else f"{folder.name} is empty"
     return Fatal(f"{stated}: {missing!r} does not exist", code="TO3161", where=stated, fix=listed)
 

@@ -32,7 +32,7 @@ Attach = Callable[[list[Record], str, int], None]
 
 
 class Codec(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How to read a page's body again by itself (`Files.decode`): its shape, and the numbering at its start."""
+    """How to read a page's body again by itself (`FilesSource.decode`): its shape, and the numbering at its start."""
 
     shape: Shape
     documents: Documents
@@ -42,7 +42,7 @@ class Codec(msgspec.Struct, frozen=True, omit_defaults=True):
     counts: tuple[tuple[tuple[str, ...], int], ...] = ()
 
 
-class Files:
+class FilesSource:
     """Source connector `files` (see the README for its configuration)."""
 
     manifest: ClassVar[Manifest] = Manifest(

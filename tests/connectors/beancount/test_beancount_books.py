@@ -13,7 +13,8 @@ import pytest
 from pydantic import ValidationError
 
 from tieout import Context, Document, DocumentLine, Fatal, Money, Rejected, Retryable
-from tieout_beancount import Beancount, BeancountConfig
+from tieout_beancount import BeancountLedger
+from tieout_beancount.config import BeancountConfig
 from tieout_beancount.parse import parse
 
 DAY = date(2025, 3, 31)
@@ -69,9 +70,9 @@ def exact(amount: int) -> str:
     return f"{number} ~ 0.000 {currency}"
 
 
-def ledger(root: Path, **config: Any) -> Beancount:
+def ledger(root: Path, **config: Any) -> BeancountLedger:
     made = BeancountConfig(**config)
-    return Beancount(
+    return BeancountLedger(
         Context(
             connection="books", company="main", currency="USD", config=made, root=root, now=lambda: datetime.now(UTC)
         )
@@ -92,11 +93,11 @@ def document(n: int = 1, amount: int = 14900, day: date = DAY, credit: str = "As
     )
 
 
-def deliver(books: Beancount, one: Document) -> None:
+def deliver(books: BeancountLedger, one: Document) -> None:
     books.deliver(books.render(one), "key")
 
 
-def balance(books: Beancount, account: str, day: date = date(2030, 1, 1)) -> int:
+def balance(books: BeancountLedger, account: str, day: date = date(2030, 1, 1)) -> int:
     return books.balances([account], day)[0].amount
 
 

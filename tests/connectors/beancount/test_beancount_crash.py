@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from tieout import Context, Document, DocumentLine, Fatal, Retryable
-from tieout_beancount import Beancount, BeancountConfig
+from tieout_beancount import BeancountLedger
+from tieout_beancount.config import BeancountConfig
 
 MAIN = "books/ledger.beancount"
 DAY = date(2025, 3, 31)
@@ -24,9 +25,10 @@ import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 from tieout import Context, Document, DocumentLine
-from tieout_beancount import Beancount, BeancountConfig
+from tieout_beancount import BeancountLedger
+from tieout_beancount.config import BeancountConfig
 
-books = Beancount(Context(connection="books", company="main", currency="USD", config=BeancountConfig(),
+books = BeancountLedger(Context(connection="books", company="main", currency="USD", config=BeancountConfig(),
                           root=Path(sys.argv[1]), now=lambda: datetime.now(UTC)))
 for n in range(int(sys.argv[2])):
     lines = tuple(DocumentLine(f"Expenses:A{i}", 100, memo="x" * 80) for i in range(60))
@@ -39,8 +41,8 @@ for n in range(int(sys.argv[2])):
 """
 
 
-def ledger(root: Path) -> Beancount:
-    return Beancount(
+def ledger(root: Path) -> BeancountLedger:
+    return BeancountLedger(
         Context(
             connection="books",
             company="main",

@@ -16,7 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tieout import Context, Document, DocumentLine, Ledger, Rejected
-from tieout_beancount import CODES, Beancount, BeancountConfig, tieout_connector
+from tieout_beancount import BeancountLedger, tieout_connector
+from tieout_beancount.codes import CODES
+from tieout_beancount.config import BeancountConfig
 from tieout_beancount.parse import calculate, parse
 from tieout_beancount.text import nearest_account, render, valid_account
 
@@ -36,9 +38,9 @@ def bean_check(path: Path) -> str:
     return (done.stdout + done.stderr).strip() if done.returncode else ""
 
 
-def ledger(root: Path, currency: str = "USD", **config: Any) -> Beancount:
+def ledger(root: Path, currency: str = "USD", **config: Any) -> BeancountLedger:
     made = BeancountConfig(**config)
-    return Beancount(
+    return BeancountLedger(
         Context(
             connection="books",
             company="main",
@@ -66,13 +68,13 @@ def document(n: int = 1, amount: int = 14900, day: date = date(2025, 3, 31), **o
     return Document(**{**values, **other})
 
 
-def deliver(books: Beancount, *documents: Document) -> None:
+def deliver(books: BeancountLedger, *documents: Document) -> None:
     for one in documents:
         books.deliver(books.render(one), "key")
 
 
 def test_the_hook_gives_a_ledger(tmp_path: Path) -> None:
-    assert tieout_connector() is Beancount
+    assert tieout_connector() is BeancountLedger
     assert isinstance(ledger(tmp_path), Ledger)
     assert all(code.startswith("TO61") and len(page) == 3 for code, page in CODES.items())
 

@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from tieout import Context, Page
-from tieout_files import Files, FilesConfig
+from tieout_files import FilesSource
+from tieout_files.config import FilesConfig
 
 NOW = datetime(2025, 4, 1, 12, tzinfo=UTC)
 Record = dict[str, Any]
 
 
-def files(root: Path, *streams: dict[str, Any], **more: Any) -> Files:
+def files(root: Path, *streams: dict[str, Any], **more: Any) -> FilesSource:
     config = FilesConfig.model_validate({"streams": list(streams), **more})
-    return Files(Context(connection="shop", company="main", currency="USD", config=config, root=root, now=lambda: NOW))
+    return FilesSource(
+        Context(connection="shop", company="main", currency="USD", config=config, root=root, now=lambda: NOW)
+    )
 
 
 def put(path: Path, content: str | bytes, *, old: bool = True) -> Path:
@@ -35,7 +38,7 @@ def age(path: Path, seconds: int = 3600) -> None:
     os.utime(path, ns=(then, then))
 
 
-def pull(source: Files, cursor: str | None = None, stream: str = "lines") -> tuple[list[Record], str, list[Page]]:
+def pull(source: FilesSource, cursor: str | None = None, stream: str = "lines") -> tuple[list[Record], str, list[Page]]:
     """Records, the last cursor, and the pages."""
     pages = list(source.pull(stream, cursor, NOW))
     return [dict(r) for p in pages for r in p.records], pages[-1].cursor, pages

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.connectors.files.dropfolder import NOW, Record, age, errors, files, good, pull, put
 
 from tieout import Fatal
-from tieout_files import Files
+from tieout_files import FilesSource
 
 LINES = {"name": "lines", "path": "in/*", "key": ["id"]}
 HEAD = "id,v\n"
@@ -226,6 +226,16 @@ def test_a_snapshot_is_a_sweep_only_when_every_row_was_read(tmp_path: Path) -> N
     assert (records, pages[-1].watermark) == ([], None), "a snapshot still being written would delete what it lacks"
 
 
+def test_a_sweep_cut_off_before_its_end_is_swept_again(tmp_path: Path) -> None:
+    stream = {**LINES, "path": "in/all.csv", "deletes": "sweep", "page_size": 4}
+    put(tmp_path / "in/all.csv", HEAD + rows(0, 10))
+    for stop in (1, 2, 3):
+        some = list(islice(files(tmp_path, stream).pull("lines", None, NOW), stop))
+        records, _, pages = pull(files(tmp_path, stream), some[-1].cursor)
+        assert ids(records) == list(range(10))
+        assert [p.sweep for p in pages] == ["begin", "middle", "middle", "end", ""]
+
+
 def test_a_gigabyte_would_be_read_in_flat_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Measured by peak allocation over a file ten times as large; what is held is a page and a chunk (a small one here)."""
     monkeypatch.setattr("tieout_files.rows.CHUNK_BYTES", 1 << 16)
@@ -287,5 +297,5 @@ def test_no_file_outside_the_project_is_read(tmp_path: Path) -> None:
 def test_two_files_of_one_name_in_two_folders_are_two(tmp_path: Path) -> None:
     put(tmp_path / "in/x/a.csv", HEAD + rows(0, 2))
     put(tmp_path / "in/y/a.csv", HEAD + rows(2, 4))
-    source: Files = files(tmp_path, {**LINES, "path": "in/**/*.csv"})
+    source: FilesSource = files(tmp_path, {**LINES, "path": "in/**/*.csv"})
     assert ids(pull(source)[0]) == [0, 1, 2, 3]

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from tests.connectors.files.dropfolder import NOW, errors, files, good, pull, put
 
 from tieout import Drift, Rejected, StockReport
-from tieout_files import FilesConfig
+from tieout_files.config import FilesConfig
 
 ORDERS = {"name": "lines", "path": "in/orders.csv", "group_by": ["po"], "group_header": ["day"]}
 HEAD = "po,day,item,qty\n"
@@ -140,6 +140,25 @@ def test_rows_without_their_counterpart_are_named_never_dropped(tmp_path: Path) 
     optional = {**PARENT, "join": [{**PARENT["join"][0], "required": False}]}  # type: ignore[dict-item]
     both(tmp_path, headers="po,vendor\nA,V1\n")
     assert [r["order"] is None for r in pull(files(tmp_path, optional))[0]] == [False, False, True]
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3])
+def test_rows_nobody_asked_for_are_named_however_the_pull_is_cut(tmp_path: Path, stop: int) -> None:
+    both(tmp_path, details=DETAILS + "4,D,1\n")
+    stream = {**CHILDREN, "page_size": 1}
+    some = list(islice(files(tmp_path, stream).pull("lines", None, NOW), stop))
+    said = [dict(r) for p in some for r in p.records]
+    rest, cursor, _ = pull(files(tmp_path, stream), some[-1].cursor)
+    assert "no record asks for the 1 rows of rows D" in [r["$error"]["message"] for r in said + rest if "$error" in r]
+    assert pull(files(tmp_path, stream), cursor)[0] == []
+
+
+def test_a_stored_page_is_read_as_it_was_whatever_the_configuration_says_now(tmp_path: Path) -> None:
+    put(tmp_path / "in/orders.csv", HEAD + orders(0, 3))
+    _, _, pages = pull(files(tmp_path, ORDERS))
+    assert pages[0].body is not None
+    later = files(tmp_path, {"name": "lines", "path": "in/orders.csv", "key": ["po"], "delimiter": ";"})
+    assert later.decode("lines", pages[0].body, pages[0].codec) == list(pages[0].records)
 
 
 def test_a_joined_file_beyond_the_bound_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

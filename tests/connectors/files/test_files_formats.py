@@ -19,7 +19,8 @@ from openpyxl import Workbook
 from tests.connectors.files.dropfolder import NOW, errors, files, good, pull, put
 
 from tieout import Source
-from tieout_files import CODES, Files, tieout_connector
+from tieout_files import FilesSource, tieout_connector
+from tieout_files.codes import CODES
 from tieout_files.parse import Shape, normal, parse
 
 CSV = "id,item,qty\n1,A,2\n2,B,3.50\n"
@@ -40,7 +41,7 @@ def book(rows: list[list[Any]], title: str = "Sheet") -> bytes:
 
 
 def test_the_hook_gives_a_source(tmp_path: Path) -> None:
-    assert tieout_connector() is Files
+    assert tieout_connector() is FilesSource
     assert isinstance(files(tmp_path, LINES), Source)
     assert all(code.startswith("TO31") and len(page) == 3 for code, page in CODES.items())
 
