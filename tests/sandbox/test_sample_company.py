@@ -11,8 +11,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from tieout.valuation import value
 from tieout_sandbox import sample
 
 MILLION = 1_000_000
@@ -99,3 +101,37 @@ def test_the_shuffled_feeds_hold_the_same_records(
     once = {(x.event_id, x.line_id) for x in landed(folder).lines}
     sample.redeliver(folder)
     assert {(x.event_id, x.line_id) for x in landed(folder).lines} == once
+
+
+def in_stock_units(lines: list[Any]) -> list[Any]:
+    """What the pull does with the item master: quantities in the item's own unit."""
+    return [
+        msgspec.structs.replace(x, quantity=x.quantity * CASES) if (x.extra or {}).get("unit") == "XCS" else x
+        for x in lines
+    ]
+
+
+def test_fifo_closes_plain_items_at_the_value_of_an_independent_queue(
+    company: sample.SampleCompany, landed: Callable[..., Any]
+) -> None:
+    plain = company.expected["fifo_value"]
+    lines = in_stock_units([x for x in landed(company.folder).lines if x.item in plain])
+    got = value(lines, {"cost_method": "fifo"}, currency="EUR", timezone="Europe/Amsterdam")
+    assert got.refused == ()
+    assert {x.item: x.value for x in got.holdings} == {sku: int(text.replace(".", "")) for sku, text in plain.items()}
+
+
+def test_the_late_receipt_changes_the_cost_of_later_sales(tmp_path: Path, landed: Callable[..., Any]) -> None:
+    folder = sample.create(tmp_path / "company").folder
+    act = sample.backdate(folder)
+    lines = in_stock_units([x for x in landed(folder).lines if x.item == act.sku])
+    late = [x for x in lines if x.document == act.document]
+    before = value([x for x in lines if x not in late], {"cost_method": "fifo"}, currency="EUR")
+    after = value(lines, {"cost_method": "fifo"}, currency="EUR")
+    changed = [
+        m
+        for m in after.movements
+        if m not in before.movements and m.line not in late and m.line.type == "order.fulfilled"
+    ]
+    cheaper = [m for m in changed if m.final_cost < before.movement(m.line.event_id, m.line.line_id).final_cost]
+    assert cheaper, "without a dearer cost replaced by the late one there would be no delta to show"
