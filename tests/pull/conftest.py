@@ -108,7 +108,7 @@ class Project:
         self.mapping: CompiledMapping = compile_mapping(MAPPING, "shop_movements.yaml")
         with self.store.write() as tx:
             self.company: Company = load_company(tx, "main", "USD", "UTC", keys=folder / "keys")
-            put(tx, self.company.id, "test", [Item(sku="A", units={"XBX": 12}), Item(sku="B"), Location(code="MAIN")])  # type: ignore[dict-item]
+            put(tx, self.company.id, "test", [Item(sku="A", units={"XBX": 12}), Item(sku="B"), Location(code="MAIN")])
             put(tx, self.company.id, "test", [Item(sku="POST", stocked=False)])
             self.company.reload(tx)
 

@@ -41,7 +41,7 @@ class Record(msgspec.Struct, eq=False):
     revision: str
     content: bytes
     body: Mapping[str, Any]
-    page: int
+    page: int | None
     idx: int
     state: int = MAPPED
     n: int = 0
@@ -100,7 +100,7 @@ def fresh_records(
         if earlier is None and beside is None:
             here[one.key] = [one]
         else:
-            if _is_duplicate(identity, one, earlier or (), beside or (), sweeping[one.page]):
+            if _is_duplicate(identity, one, earlier or (), beside or (), sweeping[one.page or 0]):
                 continue
             one.n = (beside[-1].n if beside else earlier[-1].n if earlier else -1) + 1
             here.setdefault(one.key, []).append(one)

@@ -151,11 +151,10 @@ def land(tx: Tx, lander: Lander, pages: Sequence[Page]) -> Landed:
         lander,
         source,
         change,
-        [(r.key, r.n, r.revision, r.content, r.page, r.idx, r.state) for r in fresh],
+        fresh,
         counts=counts,
         kept=kept,
         received=received,
-        numbers=numbers,
     )
 
 
@@ -279,36 +278,34 @@ def compare(change: Change, numbers: Sequence[int], lines: Sequence[EventLine], 
 
 
 # ── write ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-RecordFacts = tuple[bytes, int, str, bytes, int | None, int, int]  # key, n, revision, content, page, idx, state
-
-
 def write_landing(
     tx: Tx,
     lander: Lander,
     source: int,
     change: Change,
-    records: Sequence[RecordFacts] = (),
+    records: Sequence[Record] = (),
     *,
     counts: Counter[str],
     kept: Sequence[Kept] = (),
     received: int | None = None,
-    numbers: Sequence[int] | None = None,
 ) -> Landed:
     """Pages, records, event rows, supersessions, exceptions, and the batch row that seals them.
 
-    A record's `page` is an index into `kept` where pages are given, else the number of a page that has landed. Record
-    rows get `numbers`, fresh ones by default.
+    Records have their row numbers. Their `page` is an index into `kept` where pages are given, else the number of a page
+    that has landed, None for a deletion.
     """
     company = lander.company
     number = tx.allocate(batch, 1)[0]
     pages: list[tuple[int, bytes]] = []
     if kept:
-        used = sorted({row[4] for row in records if row[4] is not None})
+        used = sorted({one.page for one in records if one.page is not None})
         at = dict(zip(used, tx.allocate(page, len(used)), strict=True))
         pages = _write_pages(tx, company.id, number, source, [(at[index], kept[index]) for index in used])
-        records = [(*row[:4], at[row[4]] if row[4] is not None else None, *row[5:]) for row in records]
-    numbers = tx.allocate(record, len(records)) if numbers is None else numbers
-    rows = [(row_id, company.id, number, source, *row) for row_id, row in zip(numbers, records, strict=True)]
+        for one in records:
+            one.page = at.get(one.page)  # type: ignore[arg-type]
+    rows = [
+        (r.row, company.id, number, source, r.key, r.n, r.revision, r.content, r.page, r.idx, r.state) for r in records
+    ]
     tx.insert(record, _RECORD_COLUMNS, rows)
     if any(change.records[i] > change.records[i + 1] for i in range(len(change.records) - 1)):
         order = sorted(range(len(change.records)), key=change.records.__getitem__)
@@ -319,7 +316,9 @@ def write_landing(
     tx.insert(event, COLUMNS, lines)
     voids = sorted(change.voids.items())
     tx.insert(superseded, ("event", "batch", "why"), [(row_id, number, why) for row_id, why in voids])
-    sealed = batches.digest([sha for _, sha in pages], [(r[0], r[3], r[6]) for r in records], change.lines, voids)
+    sealed = batches.digest(
+        [sha for _, sha in pages], [(r.key, r.content, r.state) for r in records], change.lines, voids
+    )
     now = now_micros()
     batches.write_batch(
         tx,
@@ -336,8 +335,8 @@ def write_landing(
             "late_revisions": counts["late_revisions"],
             "skipped": sum(change.skipped.values()),
             "failed": counts["failed"],
-            "record_from": numbers[0] if numbers else 0,
-            "record_to": numbers[-1] if numbers else -1,
+            "record_from": records[0].row if records else 0,
+            "record_to": records[-1].row if records else -1,
             "event_from": ids[0] if ids else 0,
             "event_to": ids[-1] if ids else -1,
             "run": lander.run,

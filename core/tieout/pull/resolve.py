@@ -86,41 +86,85 @@ class Resolver:
         self._known: dict[str, dict[str, str | None]] = {"item": {}, "location": {}, "party": {}}
         self._dated: set[tuple[str, str]] = set()
         self._unstocked: set[str] = set()
+        self._same_unit: set[tuple[str, str | None]] = (
+            set()
+        )  # (item as the source says it, unit) that is the stock unit
 
     def run(self, lines: Sequence[EventLine], records: Sequence[int]) -> Resolved:
-        """Resolve mapped lines, in place. `records` says which record each line is of; lines of an event are adjacent."""
+        """Resolve mapped lines, in place. `records` says which record each line is of; lines of an event are adjacent.
+
+        Words are looked up once per page. Events that need more than that are taken one by one, which is rare.
+        """
         out = Resolved([], [], [], Counter())
-        items, places = self._known["item"], self._known["location"]
-        parties = self._known["party"]
-        single = len({line.event_id for line in lines}) == len(lines)
+        care = self._care(lines)
+        if not care:
+            out.lines, out.records = list(lines), list(records)
+            self._rename(out.lines)
+            return out
         rest: list[int] = []
         for index, line in enumerate(lines):
-            # the common case without a call: every word known, nothing rare on the line
-            item, place = line.item, line.location
-            party = line.party
-            if (
-                single
-                and (not item or items.get(item))
-                and (not place or places.get(place))
-                and (not party or parties.get(party))
-                and not line.to_location
-                and not line.reason
-                and (line.extra is None or ("unit" not in line.extra and "to_item" not in line.extra))
-                and item not in self._unstocked
-            ):
-                if item:
-                    line.item = items[item]  # type: ignore[assignment]
-                if place:
-                    line.location = places[place]  # type: ignore[assignment]
-                if party:
-                    line.party = parties[party]  # type: ignore[assignment]
+            if line.event_id in care:
+                rest.append(index)
+            else:
                 out.lines.append(line)
                 out.records.append(records[index])
-            else:
-                rest.append(index)
-        if rest:
-            self._carefully([lines[i] for i in rest], [records[i] for i in rest], out)
+        self._rename(out.lines)
+        self._carefully([lines[i] for i in rest], [records[i] for i in rest], out)
         return out
+
+    def _care(self, lines: Sequence[EventLine]) -> set[str]:
+        """Events with a word that is unknown or depends on the day, an item not stocked, a reason, another unit."""
+        items = {line.item for line in lines}
+        places = {line.location for line in lines} | {line.to_location for line in lines}
+        parties = {line.party for line in lines}
+        odd_items, odd_places, odd_parties = self._odd("item", items), self._odd("location", places), set()
+        for party in parties - self._known["party"].keys() - {""}:
+            self._party(party, _EPOCH)
+        odd_parties = parties - self._known["party"].keys() - {""}
+        odd_items |= items & self._unstocked
+        plain = not (odd_items or odd_places or odd_parties)
+        same = self._same_unit
+        care: set[str] = set()
+        for line in lines:
+            extra = line.extra
+            if (
+                line.reason
+                or (extra is not None and "unit" in extra and (line.item, extra["unit"]) not in same)
+                or (extra is not None and "to_item" in extra)
+            ) or (
+                not plain
+                and (
+                    line.item in odd_items
+                    or line.location in odd_places
+                    or line.to_location in odd_places
+                    or line.party in odd_parties
+                )
+            ):
+                care.add(line.event_id)
+        return care
+
+    def _odd(self, kind: Kind, words: set[str]) -> set[str]:
+        """Of these words, those without one answer for every day."""
+        known = self._known[kind]
+        for word in words - known.keys() - {""}:
+            self._look_up(kind, word, _EPOCH)
+        return {word for word in words if word and not known.get(word)}
+
+    def _rename(self, lines: Sequence[EventLine]) -> None:
+        """Put our codes into lines whose words are all known, and drop units that are the stock unit."""
+        items = {word: code for word, code in self._known["item"].items() if code and code != word}
+        places = {word: code for word, code in self._known["location"].items() if code and code != word}
+        parties = {word: code for word, code in self._known["party"].items() if code and code != word}
+        if items or places or parties:
+            for line in lines:
+                line.item = items.get(line.item, line.item)
+                line.location = places.get(line.location, line.location)
+                line.to_location = places.get(line.to_location, line.to_location)
+                line.party = parties.get(line.party, line.party)
+        if self._same_unit:
+            for line in lines:
+                if line.extra is not None and line.extra.pop("unit", None) is not None and not line.extra:
+                    line.extra = None
 
     def _carefully(self, lines: Sequence[EventLine], records: Sequence[int], out: Resolved) -> None:
         pairs = zip(lines, records, strict=True)
@@ -207,6 +251,8 @@ class Resolver:
         if ratio is None:
             return [self._unknown_unit(item, external, text)]
         if ratio == 1:
+            if external in self._known["item"]:
+                self._same_unit.add((external, text))
             return []
         converted = line.quantity * ratio
         book = Fraction(extra["book_quantity"]) * ratio if "book_quantity" in extra else None

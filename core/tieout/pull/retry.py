@@ -150,8 +150,7 @@ def _again(
         result.open += [number for number in case.exceptions if number not in done]
     if not (fresh or change.lines or change.voids or change.new):
         return None
-    facts = [(r.key, r.n, r.revision, r.content, r.page, r.idx, r.state) for r in fresh]
-    return write_landing(tx, lander, source, change, facts, counts=Counter(), numbers=[one.row for one in fresh])
+    return write_landing(tx, lander, source, change, fresh, counts=Counter())
 
 
 def _cases(tx: Tx, rows: Sequence[Mapping[str, Any]], decode: Decode | None) -> list[_Case]:

@@ -23,7 +23,7 @@ from tieout.mapping import Drifted, MapContext
 from tieout.pull import cursors
 from tieout.pull.company import Company
 from tieout.pull.cursors import Position
-from tieout.pull.dedup import DELETED
+from tieout.pull.dedup import DELETED, Record
 from tieout.pull.identity import Identity
 from tieout.pull.landing import (
     REMOVED,
@@ -40,6 +40,7 @@ from tieout.pull.personal import Pseudonyms, company_key
 from tieout.pull.resolve import Resolver
 from tieout.store.acts import now_micros
 from tieout.store.exceptions import NewException, close_by_record, open_exceptions
+from tieout.store.schema import record
 from tieout.store.store import Store
 from tieout.store.tx import Tx
 
@@ -306,7 +307,10 @@ class _Puller:
         rows, events = cursors.standing_events(tx, self.source, [key for key, _, _ in gone])
         close_by_record(tx, company.id, rows, "the record was deleted at its source")
         change = Change([], [], dict.fromkeys(events, REMOVED), [], Counter())
-        deletions = [(key, n, revision, NO_CONTENT, None, 0, DELETED) for key, n, revision in gone]
+        deletions = [
+            Record(key, None, revision, NO_CONTENT, {}, None, 0, DELETED, n, row)
+            for row, (key, n, revision) in zip(tx.allocate(record, len(gone)), gone, strict=True)
+        ]
         return write_landing(tx, self.lander, self.source, change, deletions, counts=Counter(deleted=len(gone)))
 
 
