@@ -106,7 +106,7 @@ class World:
     def rows(self) -> list[tuple[str, str]]:
         with self.books.store.read() as rx:
             found = rx.execute(sa.select(entry.c.state, entry.c.reference).order_by(entry.c.id)).all()
-        return [(row[0], row[1]) for row in found]
+        return [(row.state, row.reference) for row in found]
 
 
 def sale(number: int, amount: int, day: date) -> Flow:

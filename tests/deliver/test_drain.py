@@ -358,3 +358,33 @@ def test_twenty_parked_entries_park_the_lane(tmp_path: Path) -> None:
     assert done.error.code == "TO6114"
     assert len(desk.ledger.calls) == 3
     desk.books.close()
+
+
+def test_a_vendor_bill_leaves_as_a_native_document_at_once(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, documents=("journal", "bill", "vendor_credit"))
+    desk.books.now = START + 50_000_000_000  # its day is not over
+    bill = event_line(1, "purchase.billed", document="B-1", party="ACME")
+    desk.books.post([Flow(bill, "PUR-07", "grni", "ap", 5000), Flow(bill, "PUR-08", "cogs", "ap", 240)])
+    assert desk.drain().posted == 1
+    (held,) = desk.ledger.documents.values()
+    document = held.document
+    assert (document.kind, document.number, document.party) == ("bill", "B-1", "ACME")
+    assert {line.account: (line.amount, line.party) for line in document.lines} == {
+        "2000": (-5240, "ACME"),
+        "2100": (5000, ""),
+        "5000": (240, ""),
+    }
+    desk.books.post([Flow(bill, "PUR-07", "grni", "ap", 5000), Flow(bill, "PUR-08", "cogs", "ap", 200)])
+    desk.drain()
+    assert [held.document.kind for held in desk.ledger.documents.values()] == ["bill", "vendor_credit"]
+    desk.books.close()
+
+
+def test_a_ledger_without_bills_gets_a_journal_only_where_that_is_allowed(desk: Desk) -> None:
+    bill = event_line(1, "purchase.billed", document="B-1", party="ACME")
+    desk.books.post([Flow(bill, "PUR-07", "grni", "ap", 5000)])
+    assert desk.drain().posted == 0
+    assert desk.problems() == ["TO5113"]
+    assert desk.states() == ["planned"]
+    assert desk.drain(native_as_journal=True).posted == 1
+    assert desk.problems() == []

@@ -42,7 +42,7 @@ MAY = {
     "sla": STAGES | {"audit"},
     "cli": {"workspace", "errors"},
     "console": {"workspace", "errors"},
-    "testing": STAGES | {"audit"},
+    "testing": STAGES | {"audit", "deliver"},
 }
 
 

@@ -15,11 +15,12 @@ from tieout.deliver.post import Rules
 from tieout.model.journal import DocumentLine, Flow, LedgerEntry
 from tieout.model.period import OpenDays
 from tieout.posting.dates import PostingDays
+from tieout.reconcile.record import mark_confirmed, record
 from tieout.reconcile.result import Result
 from tieout.reconcile.stock import HeldMovement, Resolved, SourceStock, read_report
-from tieout.reconcile.tie import Question, mark_confirmed, read_ledger, reconcile
+from tieout.reconcile.tie import Question, read_ledger, reconcile
 from tieout.store import balances, outbox
-from tieout.store.exceptions import NewException, open_exceptions
+from tieout.store.exceptions import NewException, list_exceptions, open_exceptions
 from tieout.testing.books import START, Books, event_line
 from tieout.testing.fake_ledger import FakeLedger
 
@@ -275,3 +276,23 @@ def test_an_opening_balance_the_ledger_already_carries_is_not_foreign(tmp_path: 
     assert sum(amount for amount, _ in desk.causes().values()) == -7
     assert desk.tie().tied_out
     desk.books.close()
+
+
+def test_a_tampered_document_becomes_an_exception_until_it_is_mended(desk: Desk) -> None:
+    desk.deliver()
+    (number, *_) = desk.ledger.documents
+    sent = desk.ledger.documents[number].document
+    desk.ledger.edit(number, replace(sent, day=date(2026, 3, 2)))
+    with desk.books.store.write() as tx:
+        assert len(record(tx, 1, desk_tie := desk.tie())) == 1
+        assert len(desk_tie.confirmed) == 2
+    with desk.books.store.read() as rx:
+        (problem,) = list_exceptions(rx, 1)
+    assert (problem["code"], problem["stage"]) == ("TO7101", "reconcile")
+    assert "date 2026-03-02 instead of 2026-03-01" in problem["message"]
+    desk.ledger.edit(number, sent)
+    with desk.books.store.write() as tx:
+        assert record(tx, 1, desk.tie()) == []
+    with desk.books.store.read() as rx:
+        assert list_exceptions(rx, 1) == []
+        assert outbox.counts(rx, 1) == {"confirmed": 3}

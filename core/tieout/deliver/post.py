@@ -13,7 +13,7 @@ from tieout.model.roles import NATIVE_ROLES
 from tieout.posting.bookings import Refusal
 from tieout.posting.dates import PostingDay, PostingDays
 from tieout.posting.delta import delta
-from tieout.posting.entries import EXTERNAL_ROWS, Group, Grouping, group_of
+from tieout.posting.entries import EXTERNAL_ROWS, Group, Grouping, group_of, native_role
 from tieout.store.journal import Journal, NewEntry
 from tieout.store.tx import Tx
 
@@ -70,14 +70,15 @@ def plan(should: Sequence[Booking], posted: Sequence[Booking], rules: Rules, ref
     placed: list[Placed] = []
     daily: dict[tuple[date, str, str, str], tuple[Group, PostingDay]] = {}
     before = len(held)
-    for each in delta(should, posted):
+    wanted = delta(should, posted)
+    native = {
+        each.line.event_id: native_role(each.debit, each.credit)
+        for each in wanted
+        if each.debit.role in NATIVE_ROLES or each.credit.role in NATIVE_ROLES
+    }
+    for each in wanted:
         line = each.line
-        plain = (
-            rules.grouping == "daily"
-            and each.debit.role not in NATIVE_ROLES
-            and each.credit.role not in NATIVE_ROLES
-            and each.row not in EXTERNAL_ROWS
-        )
+        plain = rules.grouping == "daily" and line.event_id not in native and each.row not in EXTERNAL_ROWS
         key = (each.effective, line.location, line.type, line.channel)
         found = daily.get(key) if plain else None
         if found is None:
@@ -88,7 +89,7 @@ def plan(should: Sequence[Booking], posted: Sequence[Booking], rules: Rules, ref
             except Refused as error:
                 held.setdefault(line.event_id, Refusal(line, error))
                 continue
-            found = (group_of(each, day, rules.grouping), day)
+            found = (group_of(each, day, rules.grouping, native.get(line.event_id, "")), day)
             if plain and not day.corrects:  # the policy may differ from line to line where the day is locked
                 daily[key] = found
         placed.append(Placed(each, *found))

@@ -6,19 +6,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tieout.deliver import keys
 from tieout.errors import TieoutError
-from tieout.model.journal import Document
+from tieout.posting import reference
+from tieout.posting.compare import size
 from tieout.store.exceptions import NewException, close_numbers, open_exceptions
 from tieout.store.schema import exception
 from tieout.store.tx import Tx
 
 STAGE = "deliver"
-
-
-def size(document: Document) -> int:
-    """A document's total: its debits, in minor units."""
-    return sum(line.amount for line in document.lines if line.amount > 0)
 
 
 def raise_for(tx: Tx, company: int, row: Any, error: TieoutError) -> None:
@@ -29,7 +24,7 @@ def raise_for(tx: Tx, company: int, row: Any, error: TieoutError) -> None:
         subject=f"entry {row.id}",
         message=error.message,
         fix=error.fix or "",
-        amount=size(keys.parse(row.document)) if row.document else None,
+        amount=size(reference.parse(row.document)) if row.document else None,
         entry=row.id,
         data={"reference": row.reference, "day": str(row.day)},
     )

@@ -10,11 +10,12 @@ from typing import Any
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from tieout.deliver import keys
+from tieout.deliver import problems
 from tieout.deliver.settings import Delivery
 from tieout.errors import TieoutError
 from tieout.failpoints import failpoint
 from tieout.model.journal import Document
+from tieout.posting import reference
 from tieout.posting.entries import (
     Group,
     Pair,
@@ -103,6 +104,7 @@ def _seal(tx: Tx, delivery: Delivery, row: Any, group: Group, summary: Summary) 
     else:
         state = outbox.PENDING
     outbox.seal(tx, row, parts, state=state, now=delivery.clock())
+    problems.close(tx, delivery.company, row, "sealed")
 
 
 def entry_documents(delivery: Delivery, row: Any, group: Group, summary: Summary) -> list[Document]:
@@ -127,8 +129,10 @@ def entry_documents(delivery: Delivery, row: Any, group: Group, summary: Summary
 
 def _part(delivery: Delivery, row: Any, document: Document, part: int, *, external: bool) -> outbox.Sealed:
     if external:
-        return outbox.Sealed("external", keys.canonical(document).decode(), None, None, None, document.number or None)
-    marker = keys.reference(
+        return outbox.Sealed(
+            "external", reference.canonical(document).decode(), None, None, None, document.number or None
+        )
+    marker = reference.derive(
         document,
         company=delivery.code,
         ledger=delivery.connection,
@@ -139,13 +143,13 @@ def _part(delivery: Delivery, row: Any, document: Document, part: int, *, extern
     final = replace(document, reference=marker)
     body = delivery.ledger.render(final)
     key = key_of(delivery, marker, 0, body)
-    return outbox.Sealed(final.kind, keys.canonical(final).decode(), marker, key, body, document.number or None)
+    return outbox.Sealed(final.kind, reference.canonical(final).decode(), marker, key, body, document.number or None)
 
 
-def key_of(delivery: Delivery, reference: str, generation: int, body: bytes) -> str:
+def key_of(delivery: Delivery, marker: str, generation: int, body: bytes) -> str:
     """The key under which these bytes are sent in this generation."""
-    return keys.key(
-        reference,
+    return reference.key(
+        marker,
         company=delivery.code,
         ledger=delivery.connection,
         generation=generation,
@@ -156,7 +160,7 @@ def key_of(delivery: Delivery, reference: str, generation: int, body: bytes) -> 
 
 def fingerprint(document: Document) -> str:
     """SHA-256 of a document's canonical form, to compare a saved plan with what would be sent now."""
-    return sha256(keys.canonical(document)).hexdigest()
+    return sha256(reference.canonical(document)).hexdigest()
 
 
 def summaries(tx: Tx, journal: Journal, ids: Sequence[int]) -> dict[int, Summary]:

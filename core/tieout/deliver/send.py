@@ -12,19 +12,19 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from datetime import date
 from typing import Any, NamedTuple
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from tieout.deliver import keys, problems
+from tieout.deliver import problems
 from tieout.deliver.seal import key_of
 from tieout.deliver.settings import SECOND, Delivery, Work
 from tieout.errors import Ambiguous, NeedsReauth, RateLimited, Rejected, Retryable, TieoutError
 from tieout.failpoints import failpoint
-from tieout.model.journal import Document, DocumentLine, Receipt
+from tieout.model.journal import Receipt
 from tieout.model.money import from_minor
+from tieout.posting import reference
+from tieout.posting.compare import differences, size
 from tieout.store import outbox
 from tieout.store.outbox import Lane
 from tieout.store.tx import Tx
@@ -121,11 +121,11 @@ def accept(tx: Tx, work: Work, row: Any, receipt: Receipt, *, was: str = outbox.
     """An entry the ledger says it holds: posted if it holds what was sent, else parked with the differences."""
     _, delivery, held = work
     now = delivery.clock()
-    document = keys.parse(row.document)
+    document = reference.parse(row.document)
     wrong = differences(document, receipt.day, receipt.lines)
     if receipt.reference != row.reference:
         wrong.insert(0, f"reference {receipt.reference or 'none'} instead of {row.reference}")
-    body = keys.encode(receipt)
+    body = reference.encode(receipt)
     state = outbox.PARKED if wrong else outbox.POSTED
     _move(tx, held, row, state, was=was, ledger_id=receipt.ledger_id, acknowledged_at=now, error=None)
     outbox.acknowledge(tx, row.id, at=now, ledger_id=receipt.ledger_id, revision=receipt.revision, body=body.decode())
@@ -136,31 +136,11 @@ def accept(tx: Tx, work: Work, row: Any, receipt: Receipt, *, was: str = outbox.
         f"{row.reference}: the ledger holds {'; '.join(wrong)}",
         code="TO6112",
         where=receipt.ledger_id,
-        amount=from_minor(problems.size(document), document.currency),
+        amount=from_minor(size(document), document.currency),
         fix="compare the document in the ledger, correct it there, then mark the entry as posted",
     )
     problems.raise_for(tx, delivery.company, row, problem)
     return Sent(state, problem)
-
-
-def differences(document: Document, day: date, lines: tuple[DocumentLine, ...]) -> list[str]:
-    """How what a ledger holds differs from a document, in words: day, and amount per account."""
-    out = []
-    if day != document.day:
-        out.append(f"date {day} instead of {document.day}")
-    sent, held = _per_account(document.lines), _per_account(lines)
-    for account in sorted(sent.keys() | held.keys()):
-        if sent[account] != held[account]:
-            wanted = from_minor(sent[account], document.currency)
-            out.append(f"{from_minor(held[account], document.currency)} on {account} instead of {wanted}")
-    return out
-
-
-def _per_account(lines: tuple[DocumentLine, ...]) -> Counter[str]:
-    sums: Counter[str] = Counter()
-    for line in lines:
-        sums[line.account] += line.amount
-    return sums
 
 
 def _move(tx: Tx, held: Lane, row: Any, state: str, *, was: str = outbox.SENDING, **values: Any) -> None:

@@ -42,10 +42,11 @@ class Group(NamedTuple):
         return msgspec.json.encode((self.day.isoformat(), *self[1:7], "external" if self.external else "")).decode()
 
 
-def group_of(booking: Booking, posting: PostingDay, grouping: Grouping = "daily") -> Group:
-    """The group a booking belongs to: that of the event that causes it, wherever the units it restates are."""
+def group_of(booking: Booking, posting: PostingDay, grouping: Grouping = "daily", native: str = "") -> Group:
+    """The group a booking belongs to: that of the event that causes it, wherever the units it restates are. `native`:
+    the native role another booking of the event has; a bill and what it restates are one document."""
     line = booking.line
-    native = _native(booking.debit, booking.credit)
+    native = native or native_role(booking.debit, booking.credit)
     external = booking.row in EXTERNAL_ROWS
     if native or grouping == "per_document":
         return Group(
@@ -74,7 +75,8 @@ def waits_for_its_day(group: Group) -> bool:
     return not group.document
 
 
-def _native(debit: Leg, credit: Leg) -> str:
+def native_role(debit: Leg, credit: Leg) -> str:
+    """`ap`, `ar` or `bank` where a pair touches one, else ''."""
     if debit.role not in NATIVE_ROLES and credit.role not in NATIVE_ROLES:
         return ""
     roles = {debit.role, credit.role}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from tieout.deliver.keys import PREFIX, parse
-from tieout.deliver.send import differences
 from tieout.model.journal import DocumentLine, LedgerEntry
+from tieout.posting.compare import differences, per_account
+from tieout.posting.reference import PREFIX, parse
 from tieout.reconcile.result import DOUBLED, EDITED, FOREIGN, MISSING, UNKNOWN_MARKER, Detail
 from tieout.store import outbox
 
@@ -99,11 +98,3 @@ def _lines(
         if amount and account in control
     ]
     return out or [Detail(cause, what, document=document, entry=number)]
-
-
-def per_account(lines: Iterable[DocumentLine]) -> Counter[str]:
-    """Net amount per account."""
-    sums: Counter[str] = Counter()
-    for line in lines:
-        sums[line.account] += line.amount
-    return sums

@@ -18,7 +18,7 @@ from tieout.store import balances, outbox
 from tieout.store.exceptions import list_exceptions
 from tieout.store.journal import Journal
 from tieout.store.lines import load_lines
-from tieout.store.schema import entry, event
+from tieout.store.schema import event
 from tieout.store.tx import Tx
 
 _WHY = {
@@ -272,13 +272,3 @@ def _on_hand(event_type: str, quantity: int) -> int | None:
     if event_type == "transfer.received":
         return quantity
     return {"in": quantity, "out": -quantity, "cost": 0, "none": 0}.get(EVENT_TYPES[event_type].units)
-
-
-def mark_confirmed(tx: Tx, numbers: Sequence[int]) -> int:
-    """Posted entries that a tie-out saw in the ledger exactly as sent become confirmed. Returns how many."""
-    done = 0
-    for start in range(0, len(numbers), 500):
-        chunk = list(numbers[start : start + 500])
-        where = entry.c.id.in_(chunk) & (entry.c.state == outbox.POSTED)
-        done += tx.execute(entry.update().where(where).values(state=outbox.CONFIRMED)).rowcount
-    return done

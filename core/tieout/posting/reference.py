@@ -31,9 +31,7 @@ def parse(text: str | bytes) -> Document:
     return msgspec.json.decode(text, type=Document)
 
 
-def reference(
-    document: Document, *, company: str, ledger: str, lineage: tuple[str, int], revision: int, part: int
-) -> str:
+def derive(document: Document, *, company: str, ledger: str, lineage: tuple[str, int], revision: int, part: int) -> str:
     """`TO-` and twelve characters over company, ledger connection, kind, lineage ids, revision, part and content.
 
     `document` must not carry a reference yet: the content is hashed before any marker is in it."""
@@ -44,11 +42,11 @@ def reference(
     return PREFIX + b32encode(sha256(inputs).digest()).decode()[:REFERENCE_CHARACTERS]
 
 
-def key(reference_: str, *, company: str, ledger: str, generation: int, body: bytes, length_max: int) -> str:
+def key(marker: str, *, company: str, ledger: str, generation: int, body: bytes, length_max: int) -> str:
     """The idempotency key of one send generation of these very bytes, cut to the ledger's limit.
 
     The reference stands for its inputs, being a hash over all of them."""
-    inputs = _canonical([VERSION, company, ledger, reference_, generation, sha256(body).hexdigest()])
+    inputs = _canonical([VERSION, company, ledger, marker, generation, sha256(body).hexdigest()])
     return b32encode(sha256(inputs).digest()).decode().rstrip("=")[:length_max]
 
 
