@@ -14,13 +14,13 @@ FAILED = 1
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path())
+@click.argument("where", type=click.Path(path_type=Path, file_okay=False), required=False)
 @click.option("--template", default=None, help="Answer no questions; one of those `--template list` names.")
 @click.option("--name", default=None, help="Company name.")
 @click.option("--currency", default=None, help="ISO 4217 code.")
 @click.option("--timezone", default=None, help="IANA zone, such as Europe/Berlin.")
 @common
-def init(shell: Shell, folder: Path, template: str | None, **answers: str | None) -> None:
+def init(shell: Shell, where: Path | None, template: str | None, **answers: str | None) -> None:
     """Start a project folder: `tieout.toml`, master files, a first mapping and a drop folder."""
     from tieout.workspace import init_project, templates
 
@@ -34,7 +34,9 @@ def init(shell: Shell, folder: Path, template: str | None, **answers: str | None
             ("timezone", "Time zone", "UTC"),
         ):
             answers[key] = answers[key] or click.prompt(question, default=default, err=True)
-    answer = init_project(folder, template=template or "files", answers={k: v for k, v in answers.items() if v})
+    answer = init_project(
+        where or shell.folder, template=template or "files", answers={k: v for k, v in answers.items() if v}
+    )
     shell.answer(
         answer, lambda a: "\n".join([*(f"wrote {name}" for name in a["files"]), *(f"next: {n}" for n in a["next"])])
     )

@@ -46,6 +46,8 @@ class PlannedEntry(TypedDict):
 
 
 class PlanAnswer(TypedDict):
+    company: str
+    restate: bool
     empty: bool
     count: int
     events: int

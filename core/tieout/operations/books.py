@@ -27,7 +27,7 @@ from tieout.posting.dates import PostingDays
 from tieout.store.exceptions import NewException, close_numbers, open_exceptions
 from tieout.store.history import StoreHistory
 from tieout.store.holdings import write_holdings
-from tieout.store.schema import batch, event, exception, meta, superseded
+from tieout.store.schema import batch, checkpoint, event, exception, meta, superseded
 from tieout.store.tx import Tx
 from tieout.valuation.engine import LANDED, Valuer
 from tieout.valuation.replay import Change, advance
@@ -91,14 +91,14 @@ class Books:
         self._instants: tuple[tuple[int, int], array[int]] = ((0, 0), array("q"))
 
     # ── keeping ────────────────────────────────────────────────────────────────────────────────────────────────────
-    def keep(self) -> Kept:
-        """Value and post everything that has landed, and what waited for something that may be mended now."""
+    def keep(self, *, retry: bool = False) -> Kept:
+        """Value and post everything that has landed; with it, or with `retry` also alone, what was refused before."""
         total = Kept()
         collecting = gc.isenabled()
         gc.disable()
         try:
             for number in range(1, 1_000_000_000):
-                done, more = self._piece()
+                done, more = self._piece(retry=retry and number == 1)
                 total = total.plus(done)
                 if number % PIECES_A_COLLECT == 0:
                     gc.collect()
@@ -112,18 +112,40 @@ class Books:
                 gc.enable()
         raise AssertionError("the books never came to an end")
 
-    def _piece(self) -> tuple[Kept, bool]:
+    def restate(self) -> Kept:
+        """Value everything again with today's rules and post the difference, in one piece."""
+        self._valuer = None
+        with self.desk.store.write() as tx:
+            history, changes = self._everything(tx, StoreHistory)
+            tx.execute(sa.delete(checkpoint).where(checkpoint.c.company == self.desk.id))
+            outcome = self._value(history, changes)
+            kept = self._post(tx, outcome)
+            self._hold(tx, outcome)
+            done = [history.up_to, history.up_to, -END_OF_TIME]
+            self.desk.store.set_meta(tx, self._key(), json.dumps(done))
+        return kept
+
+    def _everything(self, tx: Tx, made: type[StoreHistory]) -> tuple[StoreHistory, list[Change]]:
+        newest = self._newest(tx)
+        history = made(tx, self.desk.names, done=0, up_to=newest, horizon=END_OF_TIME)
+        return history, _new(history.landed(0, -END_OF_TIME, END_OF_TIME, []))
+
+    def _piece(self, *, retry: bool) -> tuple[Kept, bool]:
         desk = self.desk
         with desk.store.write() as tx:
             span = self._span(tx)
-            if span is None:
+            if span is None and not retry and not self._mended(tx):
                 return Kept(), False
+            fresh = span is not None
+            if span is None:
+                newest = self._newest(tx)
+                span = Range(newest, newest, -END_OF_TIME)
             piece = self._next(tx, span)
             outcome = self._value(piece.history, piece.changes)
             kept = self._post(tx, outcome)
             self._hold(tx, outcome)
             self._reached(tx, span, piece)
-        return kept, True
+        return kept, fresh
 
     def _post(self, tx: Tx, outcome: Outcome) -> Kept:
         desk, now = self.desk, self.desk.micros()
@@ -156,17 +178,21 @@ class Books:
         return Kept(outcome.events, bookings, corrections, entries, len(refused))
 
     # ── planning ───────────────────────────────────────────────────────────────────────────────────────────────────
-    def plan(self) -> tuple[list[Placed], list[Refusal], int]:
-        """What `keep` would post, without a writer anywhere: (placed bookings, refused events, events looked at)."""
+    def plan(self, *, everything: bool = False) -> tuple[list[Placed], list[Refusal], int]:
+        """What `keep` (or `restate`) would post, without a writer anywhere: placed bookings, refused events, lines valued."""
         desk = self.desk
         valuer, self._valuer = self._valuer, None
         try:
             with desk.store.read() as rx:
-                span = self._span(rx)
-                if span is None:
-                    return [], [], 0
-                history = Reading(rx, desk.names, done=span.done, up_to=span.up_to, horizon=END_OF_TIME)
-                outcome = self._value(history, self._whole(rx, span, history))
+                if everything:
+                    history, changes = self._everything(rx, Reading)
+                else:
+                    span = self._span(rx)
+                    if span is None:
+                        return [], [], 0
+                    history = Reading(rx, desk.names, done=span.done, up_to=span.up_to, horizon=END_OF_TIME)
+                    changes = self._whole(rx, span, history)
+                outcome = self._value(history, changes)
                 placed: list[Placed] = []
                 refused = list(outcome.refused)
                 taken_back = outcome.taken_back
@@ -257,10 +283,29 @@ class Books:
             done, up_to, at = json.loads(text)
         if up_to > done:
             return Range(done, up_to, at)
-        newest = tx.execute(sa.select(sa.func.max(batch.c.id)).where(batch.c.company == self.desk.id)).scalar() or 0
+        newest = self._newest(tx)
         if newest > done:
             return Range(done, newest, -END_OF_TIME)
         return None
+
+    def _newest(self, tx: Tx) -> int:
+        """The last batch that landed."""
+        return tx.execute(sa.select(sa.func.max(batch.c.id)).where(batch.c.company == self.desk.id)).scalar() or 0
+
+    def _mended(self, tx: Tx) -> bool:
+        """Whether something waits that was refused under rules, accounts or masters other than today's."""
+        query = sa.select(sa.func.count()).select_from(exception)
+        x = exception.c
+        where = (x.company == self.desk.id) & (x.state == "open") & x.stage.in_(STAGES) & x.event.is_not(None)
+        waiting = tx.execute(query.where(where)).scalar()
+        if not waiting:
+            return False
+        key, rules = f"tried:{self.desk.id}", self.desk.rules_digest()
+        known = tx.execute(sa.select(meta.c.value).where(meta.c.key == key)).scalar()
+        if known == rules:
+            return False
+        self.desk.store.set_meta(tx, key, rules)
+        return True
 
     def _next(self, tx: Tx, span: Range) -> Piece:
         """The next piece of a range, whole instants only. The first one also takes back what was superseded."""

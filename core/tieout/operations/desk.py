@@ -135,6 +135,13 @@ class Desk:
                 seeded = True
         return seeded
 
+    def rules_digest(self) -> str:
+        """A fingerprint of everything that may mend a refusal: policies, account map, master data."""
+        company = self.company
+        text = repr((company.policies.versions, company.accounts.rows, sorted(company.reasons.items())))
+        masters = [self.masters.item(code).model_dump_json() for code in self.masters.codes("item")]
+        return hashlib.sha256("\n".join([text, *masters]).encode()).hexdigest()
+
     def today(self) -> date:
         """The calendar date in the company's zone."""
         return self.now().astimezone(self.company.timezone).date()
@@ -178,9 +185,8 @@ class Desk:
     def cost_methods(self) -> Mapping[str, type[CostMethod]]:
         """Built-in cost methods and those of plugins."""
         found = dict(BUILTIN)
-        for more in self.project.plugins.hook.tieout_cost_methods():
-            found.update(more)
-        return found
+        more, _ = self.project.plugins.named("tieout_cost_methods")
+        return {**found, **more}
 
     def ledger(self) -> Ledger | None:
         """The company's ledger, None when it has none yet."""
@@ -197,4 +203,4 @@ class Desk:
         self.project.plugins.hook.tieout_before_stage(stage=name, company=self.company.code)
         yield
         done = summary() if summary else {}
-        self.project.plugins.hook.tieout_after_stage(stage=name, company=self.company.code, summary=done)
+        self.project.plugins.call("tieout_after_stage", stage=name, company=self.company.code, summary=done)

@@ -17,10 +17,11 @@ from tieout.store import outbox
 EVENTS_NAMED_MAX = 20
 
 
-def plan(office: Office) -> dict[str, Any]:
-    """What `tieout run` would post from what has landed, entry by entry, with the reason of each."""
+def plan(office: Office, *, restate: bool = False) -> dict[str, Any]:
+    """What `tieout run` would post from what has landed, entry by entry, with the reason of each. `restate`: everything
+    is valued again with today's policies and account maps, and the plan is the difference to what is posted."""
     desk = office.desk
-    placed, refused, events = office.books.plan()
+    placed, refused, events = office.books.plan(everything=restate)
     groups: dict[tuple[str, str], list[Placed]] = {}
     for one in placed:
         groups.setdefault(
@@ -29,6 +30,7 @@ def plan(office: Office) -> dict[str, Any]:
     entries = [_entry(office, mode, members) for (mode, _), members in sorted(groups.items(), key=_by_day)]
     body = {
         "company": desk.company.code,
+        "restate": restate,
         "empty": not entries,
         "count": len(entries),
         "events": events,
@@ -109,14 +111,15 @@ def digest(placed: Sequence[Placed]) -> str:
 
 def apply(office: Office, saved: Mapping[str, Any]) -> dict[str, int]:
     """Post a saved plan. Refused (TO1094) when what would be posted now is not what the plan says."""
-    placed, _, _ = office.books.plan()
+    everything = bool(saved.get("restate"))
+    placed, _, _ = office.books.plan(everything=everything)
     if digest(placed) != saved.get("digest"):
         raise UsageError(
             f"the plan of {saved.get('count')} entries no longer fits: what is known has changed since",
             code="TO1094",
             fix="make a new one: tieout plan --out FILE",
         )
-    kept = office.books.keep()
+    kept = office.books.restate() if everything else office.books.keep()
     return {"entries": kept.entries, "bookings": kept.bookings, "events": kept.events}
 
 

@@ -7,10 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tieout.errors import UsageError
+from tieout.errors import TieoutError, UsageError
 from tieout.model.master import Item
+from tieout.operations.starting import init_project, templates
+
+if TYPE_CHECKING:
+    from tieout.config.project import Project
 
 
 def value_file(
@@ -59,7 +63,7 @@ def _policy(values: Mapping[str, str]) -> Any:
                 f"unknown policy {name!r}", fix=f"did you mean {near[0]}?" if near else "see docs/configuration.md"
             )
     try:
-        return Policy(**values)  # type: ignore[arg-type]
+        return Policy(**values)
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(
@@ -93,7 +97,7 @@ def schema_of(name: str) -> dict[str, Any]:
     from tieout.operations.answers import ANSWERS, answer_schema
 
     if name in ANSWERS:
-        return answer_schema(name)
+        return dict(answer_schema(name))
     import difflib
 
     near = difflib.get_close_matches(name, [*EVENT_TYPES, *ANSWERS], 1)
@@ -101,3 +105,159 @@ def schema_of(name: str) -> dict[str, Any]:
         f"no schema is called {name!r}",
         fix=f"did you mean {near[0]}?" if near else "name an event type, `events`, or a command",
     )
+
+
+# ── configuration ──────────────────────────────────────────────────────────────────────────────────────────────────
+def check_project(folder: Path) -> dict[str, Any]:
+    """Every slip of the configuration, its account maps and its mapping files, offline."""
+    from tieout import config
+
+    slips = [_slip(slip.as_dict()) for slip in config.check(folder)]
+    files = 1
+    try:
+        project = config.load(folder)
+    except TieoutError:
+        return {"ok": False, "files": files, "slips": slips}
+    for path in mapping_files(project):
+        files += 1
+        slips += _mapping_slips(path, project)
+    return {"ok": all(slip["level"] != "error" for slip in slips), "files": files, "slips": slips}
+
+
+def mapping_files(project: Project) -> list[Path]:
+    """The mapping files a project uses, each once."""
+    paths = {s.mapping for c in project.connections.values() for s in c.streams if s.mapping is not None}
+    return sorted(paths)
+
+
+def _slip(given: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("level", "code", "where", "what", "why", "nearest", "fix")
+    return {"level": "error", **{name: given[name] for name in names if name in given}}
+
+
+def _mapping_slips(path: Path, project: Project | None) -> list[dict[str, Any]]:
+    from tieout.mapping import check, lookup_files
+
+    text = path.read_text(encoding="utf-8")
+    files = {
+        name: (path.parent / name).read_text(encoding="utf-8")
+        for name in lookup_files(text)
+        if (path.parent / name).exists()
+    }
+    converters = project.plugins.named("tieout_converters")[0] if project else None
+    return [
+        {
+            "level": "error",
+            "code": slip.code,
+            "where": f"{slip.file}:{slip.line}:{slip.column}",
+            "what": slip.what,
+            "why": slip.why,
+            "nearest": slip.nearest,
+        }
+        for slip in check(text, str(path), converters=converters, files=files)
+    ]
+
+
+def show_config(folder: Path) -> dict[str, Any]:
+    """Each setting in force with its origin."""
+    from tieout import config
+
+    project = config.load(folder)
+    return {"settings": [row._asdict() for row in config.show(project)]}
+
+
+def config_schema() -> dict[str, Any]:
+    """JSON Schema of `tieout.toml`."""
+    from tieout import config
+
+    return config.schema()
+
+
+def list_plugins() -> dict[str, Any]:
+    """What is installed, and what failed to load and why."""
+    from tieout.plugins import Plugins
+
+    rows = Plugins.load().describe()
+    loaded = [row for row in rows if row["state"] == "loaded"]
+    return {"plugins": loaded, "broken": [row for row in rows if row["state"] == "broken"]}
+
+
+def show_plugin(name: str) -> dict[str, Any]:
+    """One connector's declaration."""
+    from tieout.plugins import Plugins, describe_manifest
+
+    return describe_manifest(Plugins.load().connector(name).manifest)
+
+
+# ── mappings ───────────────────────────────────────────────────────────────────────────────────────────────────────
+def _chosen(folder: Path, files: Sequence[Path]) -> tuple[list[Path], Project | None]:
+    from tieout import config
+
+    if files:
+        return list(files), None
+    project = config.load(folder)
+    return mapping_files(project), project
+
+
+def check_mappings(folder: Path, files: Sequence[Path] = ()) -> dict[str, Any]:
+    """Every slip of mapping files: those named, or all the project uses."""
+    chosen, project = _chosen(folder, files)
+    return {"files": len(chosen), "slips": [slip for path in chosen for slip in _mapping_slips(path, project)]}
+
+
+def test_mappings(folder: Path, files: Sequence[Path] = ()) -> dict[str, Any]:
+    """Run the tests that stand in mapping files."""
+    from tieout.mapping import run_tests
+    from tieout.operations.intake import load_mapping
+
+    chosen, _ = _chosen(folder, files)
+    passed, failures = 0, []
+    for path in chosen:
+        for outcome in run_tests(load_mapping(path)):
+            if outcome.problem:
+                failures.append(f"{path}:{outcome.line}:{outcome.column}: {outcome.name}: {outcome.problem}")
+            else:
+                passed += 1
+    return {"passed": passed, "failures": failures}
+
+
+def explain_mapping(path: Path) -> dict[str, Any]:
+    """A mapping as a page a person can read."""
+    import msgspec
+
+    from tieout.mapping import explain, explain_markdown
+    from tieout.operations.intake import load_mapping
+
+    mapping = load_mapping(path)
+    return {"fields": [msgspec.structs.asdict(row) for row in explain(mapping)], "text": explain_markdown(mapping)}
+
+
+# ── the database ───────────────────────────────────────────────────────────────────────────────────────────────────
+def db_upgrade(folder: Path) -> dict[str, Any]:
+    """Bring the database to this version's tables."""
+    from tieout import config
+    from tieout.store.store import SCHEMA_VERSION, Store
+
+    Store.upgrade(config.load(folder).store_url()).close()
+    return {"version": SCHEMA_VERSION}
+
+
+def db_restore(folder: Path, file: Path, actor: str) -> dict[str, Any]:
+    """Put a backup in place; deliveries since are looked up in the ledger before anything is sent."""
+    import sqlalchemy as sa
+
+    from tieout import config
+    from tieout.store.acts import record_act
+    from tieout.store.backup import restore
+    from tieout.store.schema import company
+    from tieout.store.store import Store
+
+    url = config.load(folder).store_url()
+    kept = restore(file, url)
+    with Store.open(url) as store, store.write() as tx:
+        for (number,) in tx.execute(sa.select(company.c.id)).all():
+            record_act(tx, number, actor, "db.restore", str(file))
+    return {"restored": str(file), "replaced database kept at": str(kept) if kept else None}
+
+
+__all__ = ["init_project", "templates", "value_file"]

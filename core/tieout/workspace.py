@@ -1,0 +1,337 @@
+"""Workspace: everything one can do with a project. The command line, the console, schedulers and workers call only this.
+
+    with Workspace.open(Path("books"), actor="ann") as work:
+        answer = work.run()
+
+Every method answers with JSON-ready data whose shape is in `tieout.operations.answers`: money and quantities as exact
+decimal text, never numbers. Acts carry the actor the workspace was opened with.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tieout import config
+from tieout.config.project import Project
+from tieout.errors import TieoutError, UsageError
+from tieout.operations import people, planning, standalone
+from tieout.operations.office import Office
+from tieout.operations.topics import explain_topic
+from tieout.store.masters import Kind
+from tieout.store.store import Store
+
+PARTLY_DONE = 6
+NOT_TIED_OUT = 3
+UNAVAILABLE = 75
+
+value_file = standalone.value_file
+schema_of = standalone.schema_of
+check_project = standalone.check_project
+check_mappings = standalone.check_mappings
+test_mappings = standalone.test_mappings
+explain_mapping = standalone.explain_mapping
+show_config = standalone.show_config
+config_schema = standalone.config_schema
+list_plugins = standalone.list_plugins
+show_plugin = standalone.show_plugin
+init_project = standalone.init_project
+templates = standalone.templates
+db_upgrade = standalone.db_upgrade
+db_restore = standalone.db_restore
+
+Answer = dict[str, Any]
+
+
+class Workspace:
+    """An open project: configuration loaded and checked, database open, one office per company made on first use."""
+
+    def __init__(self, project: Project, store: Store, actor: str, progress: Callable[[str], None]) -> None:
+        self.project = project
+        self.store = store
+        self.actor = actor
+        self.progress = progress
+        self._offices: dict[str, Office] = {}
+
+    @classmethod
+    def open(
+        cls, folder: Path, *, actor: str | None = None, progress: Callable[[str], None] = lambda _: None
+    ) -> Workspace:
+        """Open the project in a folder; makes its database on first use. ConfigError with every slip when it is wrong."""
+        project = config.load(folder)
+        store = Store.open(project.store_url(), create=True)
+        return cls(project, store, actor or project.actor or "tieout", progress)
+
+    def close(self) -> None:
+        self.store.close()
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ── companies ──────────────────────────────────────────────────────────────────────────────────────────────────
+    def office(self, company: str | None = None) -> Office:
+        """One company's office; without a name the only company there is."""
+        if company is None:
+            if len(self.project.companies) != 1:
+                names = ", ".join(sorted(self.project.companies))
+                raise UsageError("which company?", code="TO1091", fix=f"--company, one of: {names}")
+            company = next(iter(self.project.companies))
+        office = self._offices.get(company)
+        if office is None:
+            from tieout.operations.desk import Desk
+
+            desk = Desk(self.project, self.project.company(company), self.store, self.actor)
+            office = self._offices[company] = Office(desk)
+        return office
+
+    def offices(self, company: str | None = None) -> list[Office]:
+        names = [company] if company else sorted(self.project.companies)
+        return [self.office(name) for name in names]
+
+    # ── the main job ───────────────────────────────────────────────────────────────────────────────────────────────
+    def run(self, *, company: str | None = None, seal_now: bool = False) -> Answer:
+        """Pull, value and post, deliver, tie out. `exit_code` says how it went (see the command line's codes)."""
+        from tieout.operations.intake import pull_answer
+        from tieout.run import run_company
+
+        started, name = time.monotonic(), uuid.uuid4().hex
+        streams: list[dict[str, Any]] = []
+        statuses, posted, delivered, held = [], _posted(), _delivered(), 0
+        for office in self.offices(company):
+            ran = run_company(office, name=name, seal_now=seal_now, say=self.progress)
+            streams += pull_answer(office.desk.company.code, ran.pulled)
+            held += sum(one.error is not None or one.result.held is not None for one in ran.pulled)
+            for key, count in ran.kept._asdict().items():
+                posted[key] += count
+            if ran.drained is not None:
+                for key in ("sealed", "posted", "rejected", "parked", "unknown", "waiting"):
+                    delivered[key] += getattr(ran.drained, key)
+                if ran.drained.error is not None:
+                    delivered["stopped"] = str(ran.drained.error)
+            statuses.append(ran.status)
+        answer = _status(statuses)
+        return {
+            **answer,
+            "exit_code": _exit_code(answer, held, delivered),
+            "pulled": {"streams": streams, "held": held},
+            "posted": posted,
+            "delivered": delivered,
+            "seconds": f"{time.monotonic() - started:.1f}",
+        }
+
+    def pull(self, *, company: str | None = None, connection: str | None = None, stream: str | None = None) -> Answer:
+        """Fetch and land; nothing is posted."""
+        from tieout.operations.intake import pull_answer
+
+        rows, held, name = [], 0, uuid.uuid4().hex
+        for office in self.offices(company):
+            pulled = office.intake.pull(name, connection=connection, stream=stream, progress=self.progress)
+            rows += pull_answer(office.desk.company.code, pulled)
+            held += sum(one.error is not None or one.result.held is not None for one in pulled)
+        return {"streams": rows, "held": held}
+
+    def plan(self, *, company: str | None = None, restate: bool = False) -> Answer:
+        """What `run` would post from what has landed."""
+        return planning.plan(self.office(company), restate=restate)
+
+    def apply(self, saved: Mapping[str, Any]) -> Answer:
+        """Post a saved plan, if it still fits."""
+        return dict(planning.apply(self.office(str(saved.get("company"))), saved))
+
+    def status(self, *, company: str | None = None) -> Answer:
+        """Counts and the tie-out of each company as of the latest day."""
+        return _status([office.tie_out() for office in self.offices(company)])
+
+    def reconcile(self, *, company: str | None = None, as_of: str | None = None) -> Answer:
+        """The tie-out as of a day, every difference with its document."""
+        return _status([office.tie_out(as_of) for office in self.offices(company)])
+
+    # ── approvals and cut-over ─────────────────────────────────────────────────────────────────────────────────────
+    def approvals(self, *, company: str | None = None) -> Answer:
+        return {"waiting": [row for office in self.offices(company) for row in planning.waiting(office)]}
+
+    def approve(self, ids: Sequence[str], *, company: str | None = None) -> Answer:
+        return {"done": planning.approve(self.office(company), ids)}
+
+    def reject(self, ids: Sequence[str], reason: str, *, company: str | None = None) -> Answer:
+        return {"done": planning.reject(self.office(company), ids, reason)}
+
+    def cutover(
+        self,
+        opening: Path,
+        *,
+        go_live: str,
+        company: str | None = None,
+        ledger_carries: bool = False,
+        approve_difference: str | None = None,
+    ) -> Answer:
+        """Load opening stock from a CSV, prove it against the ledger, record go-live."""
+        from tieout.operations.cutover import cutover
+
+        return cutover(
+            self.office(company),
+            opening,
+            go_live=go_live,
+            carried=ledger_carries,
+            approve_difference=approve_difference,
+        )
+
+    # ── questions ──────────────────────────────────────────────────────────────────────────────────────────────────
+    def trace(self, anything: str) -> Answer:
+        """Records, events, bookings and entries behind an id, in every company until one knows it."""
+        from tieout.operations.trace import trace
+
+        for office in self.offices():
+            found = trace(office, anything)
+            if found is not None:
+                return found
+        raise UsageError(
+            f"nothing here is called {anything!r}", code="TO1095", fix="try a SKU, a document, a TO-reference"
+        )
+
+    def explain(self, topic: Sequence[str]) -> Answer:
+        """Why a movement cost what it did, or why a line went to an account."""
+        from tieout.operations.explaining import explain
+
+        return explain(self.offices(), topic)
+
+    def valuation(
+        self, *, company: str | None = None, as_of: str | None = None, as_known: str | None = None, layers: bool = False
+    ) -> Answer:
+        """Quantity and value per item and location, re-performed from the events."""
+        from tieout.operations.reports import valuation
+
+        return valuation(self.office(company), as_of=as_of, as_known=as_known, layers=layers)
+
+    def export(self, form: str, *, company: str | None = None) -> Answer:
+        """The journal's documents in another program's format."""
+        from tieout.operations.exporting import export
+
+        return export(self.office(company), form)
+
+    # ── exceptions and master data ─────────────────────────────────────────────────────────────────────────────────
+    def exceptions(self, *, state: str = "open", owner: str | None = None, company: str | None = None) -> Answer:
+        rows = [
+            row for office in self.offices(company) for row in people.exceptions(office.desk, state=state, owner=owner)
+        ]
+        return {"exceptions": rows, "count": len(rows)}
+
+    def exception(self, number: int, *, company: str | None = None) -> Answer:
+        office = self._with_exception(number, company)
+        return people.exception(office.desk, office.intake, number)
+
+    def retry(self, numbers: Sequence[int], *, everything: bool = False, company: str | None = None) -> Answer:
+        """Try exceptions again; what goes through is posted and delivered by the next run."""
+        if not numbers and not everything:
+            raise UsageError("which exceptions?", fix="name their numbers, or --all")
+        resolved = still = events = 0
+        for office in self.offices(company):
+            result = office.intake.retry(None if everything else numbers)
+            office.desk.reload_masters()
+            kept = office.books.keep(retry=True)
+            resolved += len(result.resolved)
+            still += len(result.open)
+            events += result.events or kept.events
+        return {"resolved": resolved, "still_open": still, "events": events}
+
+    def close_exceptions(self, numbers: Sequence[int], *, verb: str, reason: str, company: str | None = None) -> Answer:
+        desk = self._with_exception(numbers[0], company).desk
+        return {"done": people.close(desk, numbers, verb=verb, reason=reason)}
+
+    def assign(self, numbers: Sequence[int], owner: str, *, company: str | None = None) -> Answer:
+        return {"done": people.assign(self._with_exception(numbers[0], company).desk, numbers, owner)}
+
+    def _with_exception(self, number: int, company: str | None) -> Office:
+        for office in self.offices(company):
+            if any(row["id"] == number for row in people.exceptions(office.desk, state="all")):
+                return office
+        raise UsageError(f"there is no exception {number}", code="TO8017", fix="tieout exceptions list --state all")
+
+    def unmapped(self, kind: Kind, *, company: str | None = None) -> Answer:
+        return {"unmapped": [row for office in self.offices(company) for row in people.unmapped(office.desk, kind)]}
+
+    def alias(
+        self,
+        kind: Kind,
+        *,
+        external: str,
+        code: str,
+        connection: str = "",
+        effective: str | None = None,
+        company: str | None = None,
+    ) -> Answer:
+        desk = self.office(company).desk
+        of = self.project.connection(connection).id if connection in self.project.connections else connection
+        waiting = people.alias(desk, kind, external=external, code=code, connection=of, effective=effective)
+        return {"waiting": waiting}
+
+    def import_master(self, kind: Kind, path: Path, *, company: str | None = None) -> Answer:
+        return people.import_master(self.office(company).desk, kind, path)
+
+    def merge_items(self, *, old: str, new: str, day: str, company: str | None = None) -> Answer:
+        """Merge one SKU into another: from that day the old id means the new item, and its stock moves (ADJ-10)."""
+        from tieout.operations.acts import merge_items
+
+        return merge_items(self.office(company), old=old, new=new, day=day)
+
+    def mapping_coverage(self, connection: str, stream: str) -> Answer:
+        from tieout.operations.reports import coverage
+
+        chosen = self.project.connection(connection)
+        return coverage(self.office(chosen.company), chosen, stream)
+
+    # ── the database ───────────────────────────────────────────────────────────────────────────────────────────────
+    def backup(self, file: Path) -> Answer:
+        from tieout.store.backup import backup
+
+        made = backup(self.store, file)
+        return {"file": str(made.file), "sha256": made.sha256, "bytes": made.bytes}
+
+    def verify(self) -> Answer:
+        from tieout.operations.health import verify
+
+        return verify(self.store, self.offices())
+
+    def doctor(self) -> Answer:
+        from tieout.operations.health import doctor
+
+        return doctor(self.store, self.project, self.offices())
+
+
+def _posted() -> dict[str, int]:
+    return {"events": 0, "bookings": 0, "corrections": 0, "entries": 0, "refused": 0}
+
+
+def _delivered() -> dict[str, Any]:
+    return {"sealed": 0, "posted": 0, "rejected": 0, "parked": 0, "unknown": 0, "waiting": 0, "stopped": None}
+
+
+def _status(companies: Sequence[Mapping[str, Any]]) -> Answer:
+    """Several companies' tie-outs as one answer. `unexplained` adds up where they share a currency."""
+    from decimal import Decimal
+
+    total = sum((Decimal(one["unexplained"]) for one in companies), Decimal(0))
+    return {
+        "tied_out": all(one["tied_out"] for one in companies),
+        "unexplained": str(total) if len(companies) != 1 else companies[0]["unexplained"],
+        "companies": list(companies),
+    }
+
+
+def _exit_code(answer: Mapping[str, Any], held: int, delivered: Mapping[str, Any]) -> int:
+    if not answer["tied_out"]:
+        return NOT_TIED_OUT
+    if held or delivered["rejected"] or delivered["parked"]:
+        return PARTLY_DONE
+    if delivered["stopped"] is not None:
+        return UNAVAILABLE
+    return 0
+
+
+__all__ = ["TieoutError", "Workspace", "explain_topic"]
