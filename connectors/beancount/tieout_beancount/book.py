@@ -64,7 +64,11 @@ class Book:
     @contextmanager
     def _lock(self) -> Iterator[None]:
         path = self.main.with_name(f".{self.main.name}.lock")
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            message = f"{path.name} cannot be opened: {error.strerror}"
+            raise Retryable(message, code="TO6105", where=str(path), fix="mend the folder's permissions") from error
         try:
             deadline = time.monotonic() + self._wait
             while True:
@@ -145,6 +149,7 @@ class Book:
         _write(temporary, text.encode())
         temporary.replace(path)
         _sync_folder(path.parent)
+        self._refresh()
 
     def append(self, path: Path, text: bytes) -> None:
         """Adds `text` after a blank line. Retryable TO6105 when the file system refuses; nothing is written then."""

@@ -128,33 +128,37 @@ class BeancountLedger:
         TO6103 the reference bears other content, TO6104 account not open, TO6108 locked day. Retryable: TO6105.
         """
         sent = self._sent(body)
+        self._book.main.parent.mkdir(parents=True, exist_ok=True)
+        with self._book.held():
+            return self._deliver(sent, body)
+
+    def _deliver(self, sent: Transaction, body: bytes) -> Receipt:
         if not self._book.main.exists():
             title = f'option "title" {quoted(self._config.title)}\n'
             self._book.create(self._book.main, f'{title}option "operating_currency" {quoted(self._currency)}\n')
-        with self._book.held():
-            for path, there in self._book.find(sent.reference):
-                if _content(there) != _content(sent):
-                    raise Rejected(
-                        f"{sent.reference} is in the ledger with other content",
-                        code="TO6103",
-                        where=f"{self._place(path)}:{there.line}",
-                        amount=f"{_volume(sent)} {sent.postings[0].currency}",
-                        fix="put the entry back as it was delivered, or accept the edit",
-                    )
-                return self._receipt(path, there)
-            locked = self._locked()
-            if locked is not None and sent.day <= locked:
+        for path, there in self._book.find(sent.reference):
+            if _content(there) != _content(sent):
                 raise Rejected(
-                    f"the ledger is locked through {locked}", code="TO6108", where=sent.reference, fix="use a later day"
+                    f"{sent.reference} is in the ledger with other content",
+                    code="TO6103",
+                    where=f"{self._place(path)}:{there.line}",
+                    amount=f"{_volume(sent)} {sent.postings[0].currency}",
+                    fix="put the entry back as it was delivered, or accept the edit",
                 )
-            opens = self._opens(sent)
-            path = self._file_for(sent.day)
-            self._book.append(path, opens.encode() + body)
-            path, there = self._book.find(sent.reference)[0]
             return self._receipt(path, there)
+        locked = self._locked()
+        if locked is not None and sent.day <= locked:
+            raise Rejected(
+                f"the ledger is locked through {locked}", code="TO6108", where=sent.reference, fix="use a later day"
+            )
+        opens = self._opens(sent)
+        path = self._file_for(sent.day)
+        self._book.append(path, opens.encode() + body)
+        path, there = self._book.find(sent.reference)[0]
+        return self._receipt(path, there)
 
     def _sent(self, body: bytes) -> Transaction:
-        parsed = parse(body.decode())
+        parsed = parse(body.decode("utf-8", "replace"))
         if len(parsed.transactions) != 1 or parsed.problems or not parsed.transactions[0].reference:
             raise Rejected("the body is not one entry with our reference", code="TO6101", fix="send rendered bytes")
         return parsed.transactions[0]
@@ -241,19 +245,23 @@ class BeancountLedger:
             )
 
     def _receipt(self, path: Path, transaction: Transaction) -> Receipt:
+        """What the entry says in the ledger's currency. A line whose amount is not in the text is left out here;
+        `balances` names it."""
         where = f"{self._place(path)}:{transaction.line}"
-        lines = tuple(
-            self._line(posting, self._minor(self._value(posting, path, transaction), where))
-            for posting in transaction.postings
-            if posting.value is None or posting.currency == self._currency
-        )
+        lines = tuple(line for posting in transaction.postings if (line := self._line(posting)) is not None)
         raw = transaction.text.encode()
         revision = hashlib.sha256(raw).hexdigest()[:16]
         return Receipt(
             transaction.reference or where, transaction.reference, transaction.day, lines, revision, where, raw
         )
 
-    def _line(self, posting: Posting, amount: int) -> DocumentLine:
+    def _line(self, posting: Posting) -> DocumentLine | None:
+        if posting.value is None or posting.currency != self._currency:
+            return None
+        try:
+            amount = Money.of(posting.value, self._currency).minor
+        except ValueError:
+            return None
         meta = posting.meta
         return DocumentLine(
             posting.account,

@@ -163,7 +163,11 @@ class TextRows:
         delimiter = config.delimiter or ("\t" if kind == "tsv" else ",")
         self.shape = Shape(kind, (), encoding, delimiter, config.quote, config.decimal_comma)
         self.head = b""
-        self._open_head(config)
+        try:
+            self._open_head(config)
+        except BaseException:
+            self.close()
+            raise
         self.names = self.shape.names
 
     def _open_head(self, config: FileConfig) -> None:

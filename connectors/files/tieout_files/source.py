@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from tieout import Context, Drift, Fatal, Finding, Manifest, Page, StockReport, Stream, TieoutError
-from tieout_files.config import FileConfig, FilesConfig, StreamConfig
+from tieout_files.config import FileConfig, FilesConfig, JoinConfig, StreamConfig
 from tieout_files.cursor import Cursor, FileState, read_cursor
 from tieout_files.find import Found, find_files
 from tieout_files.parse import Documents, Record, Shape, bad, number, parse
@@ -95,10 +95,21 @@ class FilesSource:
                 number(records, config.documents, {})
                 if config.group_by:
                     records = group(records, config.documents, set(), found.name, 1)
-                self._join(config)[1](records, found.name, 1)
-                return [r for r in records if "$error" not in r]
+                records = [r for r in records if "$error" not in r]
+                for join in config.join:
+                    attached = self._sample_join(join)
+                    for record in records:
+                        record[join.name] = attached if join.many else next(iter(attached), None)
+                return records
             finally:
                 rows.close()
+        return []
+
+    def _sample_join(self, join: JoinConfig) -> list[Record]:
+        """Some rows of a joined file, whichever they belong to."""
+        for found in self._find(join):
+            rows = (record for _, _, record in self._all_rows(join, found) if "$error" not in record)
+            return list(islice(rows, SAMPLE_RECORDS))
         return []
 
     def check(self) -> list[Finding]:

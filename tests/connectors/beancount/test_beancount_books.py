@@ -218,6 +218,14 @@ def test_lot_matching_is_named_not_guessed(tmp_path: Path) -> None:
     assert refused.value.where == f"{MAIN}:{line}"
 
 
+def test_an_unclear_leg_does_not_hide_the_entry(tmp_path: Path) -> None:
+    text = '2024-05-01 * "sold"\n  Expenses:COGS  2.50 USD\n  Assets:Inventory:Main  -1 WIDGET {}\n  Assets:Bank\n'
+    people(tmp_path, PEOPLE + text)
+    (entry,) = ledger(tmp_path).entries(["Expenses:COGS"], None)
+    assert [(line.account, line.amount) for line in entry.lines] == [("Expenses:COGS", 250)]
+    assert balance(ledger(tmp_path), "Expenses:COGS") == 250
+
+
 def test_one_lot_left_open_is_what_balances(tmp_path: Path) -> None:
     people(tmp_path, PEOPLE + '2024-05-01 * "sold"\n  Assets:Inventory:Main  -1 WIDGET {}\n  Expenses:COGS  2.50 USD\n')
     assert balance(ledger(tmp_path), "Assets:Inventory:Main") == 25100 + 1450 - 250

@@ -97,6 +97,19 @@ def test_killed_again_and_again_every_entry_is_there_once(tmp_path: Path) -> Non
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_processes_that_deliver_at_once_lose_and_double_nothing(tmp_path: Path) -> None:
+    """The same entries from three processes, from a ledger that does not exist yet."""
+    started = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), "12"], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    outputs = [process.communicate(timeout=60)[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0]
+    assert {int(n) for out in outputs for n in out.split()} == set(range(12))
+    held = [e.reference for e in ledger(tmp_path).entries(["Assets:Stock"], None)]
+    assert sorted(held) == [f"TO-{n:012d}" for n in range(12)]
+
+
 def cut_off(root: Path, monkeypatch: pytest.MonkeyPatch, after: int, of: str) -> None:
     """Lets the process die (as far as the files can tell) after some bytes of the intent or of the ledger."""
     real = os.write
