@@ -41,7 +41,9 @@ def read_project(folder: Path, wanted: tuple[str, ...] = ()) -> Landed:
     name, connection = next((k, v) for k, v in config["connections"].items() if v["connector"] == "files")
     streams = [dict(stream) for stream in connection["streams"]]
     mappings = {stream["name"]: stream.pop("mapping", None) for stream in streams}
-    settings = FilesConfig(streams=streams, folders=connection.get("folders", ()))
+    settings = FilesSource.manifest.config.model_validate(
+        {"streams": streams, "folders": connection.get("folders", ())}
+    )
     now = datetime(2026, 6, 1, tzinfo=UTC)
     context = Context(
         connection=name, company="main", currency=company["currency"], config=settings, root=folder, now=lambda: now
