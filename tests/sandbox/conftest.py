@@ -16,7 +16,6 @@ from tieout.connector import Context
 from tieout.mapping import MapContext, compile_mapping
 from tieout.model.event import EventLine
 from tieout_files import FilesSource
-from tieout_files.config import FilesConfig
 
 
 class Landed:
