@@ -15,8 +15,9 @@ from tieout.model.quantity import to_scaled
 from tieout.model.roles import CONTROL_ROLES
 from tieout.model.units import factor, unit_code
 from tieout.posting.accounts import AccountMap
+from tieout.reconcile.record import record
 from tieout.reconcile.stock import Resolved, SourceStock, read_report
-from tieout.reconcile.tie import LedgerView, Question, mark_confirmed, read_ledger, reconcile
+from tieout.reconcile.tie import LedgerView, Question, read_ledger, reconcile
 from tieout.store import balances, holdings, outbox
 from tieout.store.schema import batch, entry, event, exception, superseded
 from tieout.store.tx import Tx
@@ -54,9 +55,8 @@ def tie_out(office: Office, as_of: str | None = None) -> dict[str, Any]:
             ),
         )
         counts = _counts(rx, desk)
-    if found.confirmed:
-        with desk.store.write() as tx:
-            mark_confirmed(tx, found.confirmed)
+    with desk.store.write() as tx:
+        record(tx, desk.id, found)
     answer = found.as_dict()
     return {**answer, "counts": counts, "next": _next(answer, counts)}
 
