@@ -24,6 +24,11 @@ GENERAL: Mapping[str, tuple[str, str, str]] = {
         "The name is not one of the companies of this project.",
         "`tieout config show` lists them.",
     ),
+    "TO1093": (
+        "Openings differ from the ledger",
+        "At cut-over the opening layers are not worth what the ledger carries.",
+        "Correct one of them, or explain the difference; it is then posted to migration_difference.",
+    ),
     "TO1094": (
         "Stale plan",
         "What is known has changed since the plan was made.",

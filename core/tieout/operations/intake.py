@@ -81,7 +81,7 @@ class Intake:
                 until=self.desk.now(),
                 run=run,
                 missing_cursor="refuse" if configured.missing_cursor == "refuse" else "beginning",
-                progress=lambda so_far: progress(f"{name}: {so_far.counts.total():,} records"),
+                progress=lambda so_far: _say(progress, name, so_far),
             )
         except (Drift, Retryable, RateLimited, PluginError) as error:
             return Pulled(chosen.name, configured.name, PullResult(source=name, held=error.message), error)
@@ -140,6 +140,11 @@ class Intake:
         made: Any = self.source(self._by_id(connection))
         records: Sequence[Mapping[str, Any]] = made.decode(stream, body, codec)
         return records
+
+
+def _say(progress: Callable[[str], None], name: str, so_far: PullResult) -> None:
+    if so_far.counts["records"]:
+        progress(f"{name}: {so_far.counts['records']:,} records")
 
 
 def pull_answer(company: str, pulled: Sequence[Pulled]) -> list[dict[str, Any]]:
