@@ -28,7 +28,7 @@ from tieout.testing.books import START, Books, event_line
 from tieout.testing.fake_ledger import FakeLedger
 
 UNIT = 1_000_000
-RUNS_PER_CELL = 4
+RUNS_PER_CELL = 3
 EXPECTED = {"1400": -(575 + 300), "5000": 575 + 300}
 
 KINDS = {
