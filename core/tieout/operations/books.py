@@ -127,7 +127,7 @@ class Books:
 
     def _everything(self, tx: Tx, made: type[StoreHistory]) -> tuple[StoreHistory, list[Change]]:
         newest = self._newest(tx)
-        history = made(tx, self.desk.names, done=0, up_to=newest, horizon=END_OF_TIME)
+        history = made(tx, self.desk.names, done=0, up_to=newest, horizon=END_OF_TIME, since=self.desk.cutover_at(tx))
         return history, _new(history.landed(0, -END_OF_TIME, END_OF_TIME, []))
 
     def _piece(self, *, retry: bool) -> tuple[Kept, bool]:
@@ -190,7 +190,9 @@ class Books:
                     span = self._span(rx)
                     if span is None:
                         return [], [], 0
-                    history = Reading(rx, desk.names, done=span.done, up_to=span.up_to, horizon=END_OF_TIME)
+                    history = Reading(
+                        rx, desk.names, done=span.done, up_to=span.up_to, horizon=END_OF_TIME, since=desk.cutover_at(rx)
+                    )
                     changes = self._whole(rx, span, history)
                 outcome = self._value(history, changes)
                 placed: list[Placed] = []
@@ -241,9 +243,16 @@ class Books:
         should: dict[str, list[Booking]] = {}
         for mode, flows in flows_of.items():
             booked = self.desk.booker.book(flows)
-            should[mode] = booked.bookings
+            should[mode] = (
+                [self._carried(each) for each in booked.bookings] if self.desk.has_go_live else booked.bookings
+            )
             refused += booked.refused
         return Outcome(should, lines, taken_back, refused, events, only, items)
+
+    def _carried(self, each: Booking) -> Booking:
+        """What happened before go-live is in the ledger already: value ledger only (OPN-02)."""
+        go_live = self.desk.go_live(each.line.item, each.line.location)
+        return each._replace(row="OPN-02") if go_live is not None and each.line.at < go_live else each
 
     @property
     def valuer(self) -> Valuer:
@@ -310,15 +319,20 @@ class Books:
     def _next(self, tx: Tx, span: Range) -> Piece:
         """The next piece of a range, whole instants only. The first one also takes back what was superseded."""
         first = span.at == -END_OF_TIME
+        since = self.desk.cutover_at(tx)
         gone, ahead = self._superseded(tx, span) if first else ([], [])
         if len(ahead) > AHEAD_MAX:
-            history = StoreHistory(tx, self.desk.names, done=span.done, up_to=span.up_to, horizon=END_OF_TIME)
+            history = StoreHistory(
+                tx, self.desk.names, done=span.done, up_to=span.up_to, horizon=END_OF_TIME, since=since
+            )
             return Piece(self._whole(tx, span, history), history, END_OF_TIME, True)
         instants = self._instants_of(tx, span)
         end = bisect_right(instants, span.at) + LINES_A_PIECE
         last = end >= len(instants)
         horizon = END_OF_TIME if last else instants[end - 1]
-        history = StoreHistory(tx, self.desk.names, done=span.done, up_to=span.up_to, horizon=horizon, ahead=ahead)
+        history = StoreHistory(
+            tx, self.desk.names, done=span.done, up_to=span.up_to, horizon=horizon, ahead=ahead, since=since
+        )
         new = history.landed(span.done, span.at, horizon, ahead)
         changes = [*_back(history.rows(gone)), *_new(new)]
         if first:

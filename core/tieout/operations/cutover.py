@@ -13,7 +13,9 @@ from tieout.operations.acts import land_records, read_rows, start_of
 from tieout.operations.office import Office
 from tieout.posting.accounts import AccountKeys
 from tieout.store.acts import record_act
+from tieout.store.masters import Kind
 
+KINDS: tuple[Kind, ...] = ("item", "location")
 COLUMNS = ("item", "location", "quantity", "value")
 
 
@@ -45,6 +47,9 @@ def cutover(
     with office.desk.store.write() as tx:
         data = {"file": str(path), "value": total, "ledger": ledger, "difference": approve_difference or ""}
         record_act(tx, office.desk.id, office.desk.actor, "cutover", go_live, data)
+        office.desk.store.set_meta(
+            tx, f"cutover:{office.desk.id}", str(office.desk.days.end_of(day - timedelta(days=1)))
+        )
     kept = office.books.keep()
     return {
         "go_live": go_live,
@@ -61,14 +66,16 @@ def cutover(
 
 def _lines(office: Office, path: Path) -> tuple[list[dict[str, Any]], int, int]:
     masters, currency = office.desk.masters, office.desk.currency
-    wrong, lines, total, quantity = [], [], 0, 0
+    wrong: list[str] = []
+    lines: list[dict[str, Any]] = []
+    total = quantity = 0
     for number, row in read_rows(path, COLUMNS):
         try:
-            for kind in ("item", "location"):
-                if not masters.knows(kind, row.get(kind, "")):  # type: ignore[arg-type]
+            for kind in KINDS:
+                if not masters.knows(kind, row.get(kind, "")):
                     raise ValueError(
                         f"unknown {kind} {row.get(kind, '')!r}; {masters.fix(kind, '', row.get(kind, ''))}"
-                    )  # type: ignore[arg-type]
+                    )
             total += to_minor(row.get("value", ""), currency, "value")
             quantity += to_scaled(row.get("quantity", ""))
         except ValueError as error:

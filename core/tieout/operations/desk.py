@@ -22,6 +22,7 @@ from tieout.store.journal import Journal
 from tieout.store.master_files import import_file
 from tieout.store.masters import Masters
 from tieout.store.schema import company as company_table
+from tieout.store.schema import meta
 from tieout.store.store import Store
 from tieout.store.tx import Tx
 from tieout.valuation.methods import BUILTIN, CostMethod
@@ -46,6 +47,7 @@ class Desk:
         self.store = store
         self.actor = actor
         self.now = utc_now
+        self.has_go_live = company.go_live is not None or any(scope.go_live for scope in company.scopes)
         self._lock: date | None = None
         self._lock_read = False
         zone = company.timezone.key
@@ -95,6 +97,17 @@ class Desk:
         if not company.scopes:
             return company.mode
         return company.scope_of(self.category(item), location)[0]
+
+    def cutover_at(self, tx: Tx) -> int | None:
+        """The instant of the cut-over whose openings were loaded, in UTC microseconds; None without one."""
+        found = tx.execute(sa.select(meta.c.value).where(meta.c.key == f"cutover:{self.id}")).scalar()
+        return int(found) if found is not None else None
+
+    def go_live(self, item: str, location: str) -> int | None:
+        """Go-live of an item's scope in UTC microseconds: what happened before is valued but the ledger has it already."""
+        company = self.company
+        instant = company.scope_of(self.category(item), location)[1] if company.scopes else company.go_live
+        return None if instant is None else int(instant.timestamp()) * 1_000_000
 
     def party_group(self, code: str) -> str:
         return self.masters.party(code).group if self.masters.knows("party", code) else ""

@@ -23,10 +23,19 @@ NAMES_PER_SELECT = 5_000
 
 class StoreHistory:
     """Lives for one transaction. Writes only checkpoints and touches, both caches. `ahead`: rows beyond the horizon
-    that count already, because they replace lines that do not any more."""
+    that count already, because they replace lines that do not any more. `since`: what happened before a cut-over is in
+    its openings and does not count."""
 
     def __init__(
-        self, tx: Tx, names: Names, *, done: int, up_to: int, horizon: int, ahead: Collection[int] = ()
+        self,
+        tx: Tx,
+        names: Names,
+        *,
+        done: int,
+        up_to: int,
+        horizon: int,
+        ahead: Collection[int] = (),
+        since: int | None = None,
     ) -> None:
         self.tx = tx
         self.names = names
@@ -35,6 +44,8 @@ class StoreHistory:
             event.c.batch <= done,
             (event.c.batch <= up_to) & ((event.c.at <= horizon) | event.c.id.in_(list(ahead))),
         )
+        if since is not None:
+            self.visible = sa.and_(self.visible, event.c.at >= since)
         self._documents: dict[str, Sequence[EventLine]] = {}
         self._events: dict[str, Sequence[EventLine]] = {}
 
