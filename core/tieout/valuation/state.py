@@ -154,25 +154,26 @@ class Ahead(msgspec.Struct, array_like=True, gc=False):
 
 
 class Kept(msgspec.Struct, array_like=True, gc=False):
-    """Everything in an item's state, as it is written into a checkpoint."""
+    """Everything in an item's state, as it is written into a checkpoint. Tables by number are sorted pairs: the encoder
+    orders the keys of a table only where they are text."""
 
     item: str
     base: int
     ops: tuple[list[int], ...]
     move_base: int
     moves: list[Move]
-    layers: dict[int, Layer]
+    layers: list[tuple[int, Layer]]
     layer_count: int
     pools: list[Pool]
     on_hand: dict[str, int]
-    receipts: dict[int, Receipt]
-    claims: dict[int, Claim]
+    receipts: list[tuple[int, Receipt]]
+    claims: list[tuple[int, Claim]]
     bills_ahead: list[Ahead]
     invoices_ahead: list[Ahead]
-    undone: dict[int, list[list[int]]]
-    derived: dict[int, Derived]
-    added: dict[int, list[tuple[str, int]]]
-    carried: dict[int, tuple[str, int]]
+    undone: list[tuple[int, list[list[int]]]]
+    derived: list[tuple[int, Derived]]
+    added: list[tuple[int, list[tuple[str, int]]]]
+    carried: list[tuple[int, tuple[str, int]]]
     standards: dict[str, tuple[int, int]]
     early: dict[str, list[Flow]]
     links: list[str]
@@ -235,18 +236,18 @@ class ItemState:
                 ([], [], [], [], [], [], [], []),
                 0,
                 [],
-                {},
+                [],
                 0,
                 [],
                 {},
-                {},
-                {},
                 [],
                 [],
-                {},
-                {},
-                {},
-                {},
+                [],
+                [],
+                [],
+                [],
+                [],
+                [],
                 {},
                 {},
                 [],
@@ -263,19 +264,19 @@ class ItemState:
         self.o_q, self.o_v, self.o_rq, self.o_rv, self.o_layer, self.o_next, self.o_move, self.o_dest = kept.ops
         self.move_base = kept.move_base
         self.moves = kept.moves
-        self.layers = kept.layers
+        self.layers = dict(kept.layers)
         self.layer_count = kept.layer_count
         self.pools = kept.pools
         self.pool_index = {pool.key: n for n, pool in enumerate(kept.pools)}
         self.on_hand = kept.on_hand
-        self.receipts = kept.receipts
-        self.claims = kept.claims
+        self.receipts = dict(kept.receipts)
+        self.claims = dict(kept.claims)
         self.bills_ahead = kept.bills_ahead
         self.invoices_ahead = kept.invoices_ahead
-        self.undone = kept.undone
-        self.derived = kept.derived
-        self.added = kept.added
-        self.carried = kept.carried
+        self.undone = dict(kept.undone)
+        self.derived = dict(kept.derived)
+        self.added = dict(kept.added)
+        self.carried = dict(kept.carried)
         self.standards = kept.standards
         self.early = kept.early
         self.links = kept.links
@@ -553,18 +554,18 @@ class ItemState:
                 ops,
                 self.move_base,
                 self.moves,
-                self.layers,
+                sorted(self.layers.items()),
                 self.layer_count,
                 self.pools,
                 self.on_hand,
-                self.receipts,
-                self.claims,
+                sorted(self.receipts.items()),
+                sorted(self.claims.items()),
                 self.bills_ahead,
                 self.invoices_ahead,
-                self.undone,
-                self.derived,
-                self.added,
-                self.carried,
+                sorted(self.undone.items()),
+                sorted(self.derived.items()),
+                sorted(self.added.items()),
+                sorted(self.carried.items()),
                 self.standards,
                 self.early,
                 self.links,
