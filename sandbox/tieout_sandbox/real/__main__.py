@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -17,11 +18,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import tieout_mappings
 from tieout_sandbox.real import DATASETS, METHODS, Dataset, Facts, raw
 
 DATA_VARIABLE = "TIEOUT_REAL_DATA"
 DATA_BESIDE = Path("../shared/data")
 HELD, PARTLY_DONE = 3, 6
+ON_HAND = frozenset({"inventory", "inventory_returns_pending"})
+POSTING = re.compile(r"  ([A-Z][A-Za-z0-9:-]+) +(-?[0-9]+\.[0-9]{2}) [A-Z]{3}\n")
 
 
 def tell(text: str) -> None:
@@ -46,34 +50,38 @@ def bean_check(project: Path) -> bool:
     return done.returncode == 0
 
 
-def compare(facts: Facts, status: Any, valuation: Any) -> dict[str, dict[str, Any]]:
+def ledger_balances(project: Path) -> Counter[str]:
+    """Balance by role in minor units, added up from the postings of the ledger's text itself."""
+    template = (tieout_mappings.FOLDER / "accounts_beancount.csv").read_text(encoding="utf-8")
+    role_of = {account: role for role, account in (line.split(",") for line in template.splitlines()[1:])}
+    balances: Counter[str] = Counter()
+    with (project / "books.beancount").open(encoding="utf-8") as lines:
+        for line in lines:
+            if found := POSTING.fullmatch(line):
+                balances[role_of[found[1]]] += int(found[2].replace(".", ""))
+    return balances
+
+
+def compare(facts: Facts, counts: Any, valuation: Any, balances: Counter[str]) -> dict[str, dict[str, Any]]:
     """Each independent figure beside the one in the books."""
-    company = status["companies"][0]
-    by_role: Counter[str] = Counter()
-    for row in company["accounts"]:
-        by_role[row["role"]] += minor(row["ledger"] if row["ledger"] is not None else row["journal"])
     totals = {
-        "records": pair(facts.records, company["counts"]["records"]),
-        "exceptions": pair(sum(facts.held.values()), company["counts"]["exceptions"]),
+        "records": pair(facts.records, counts["records"]),
+        "exceptions": pair(sum(facts.held.values()), counts["exceptions"]),
+        "ledger adds up to": pair("0.00", raw.money(balances.total())),
     }
     for role, balance in facts.balances.items():
-        totals[f"{role} balance"] = pair(raw.money(balance), raw.money(by_role[role]))
-    expected: Counter[str] = Counter()
-    for (item, _), quantity in facts.on_hand.items():
-        expected[item] += quantity
-    actual: Counter[str] = Counter()
+        totals[f"{role} balance"] = pair(raw.money(balance), raw.money(balances[role]))
+    actual: Counter[tuple[str, str]] = Counter()
     for row in valuation["items"]:
-        actual[row["item"]] += int(row["quantity"])
-    wrong = [item for item in {*expected, *actual} if expected[item] != actual[item]]
-    for item in sorted(wrong)[:10]:
-        tell(f"  {item}: {expected[item]} by the raw file, {actual[item]} in the books")
+        if row["role"] in ON_HAND and row["quantity"] != "0":
+            actual[row["item"], row["location"]] += int(row["quantity"])
+    expected = Counter(facts.on_hand)
+    wrong = sorted(key for key in {*expected, *actual} if expected[key] != actual[key])
+    for key in wrong[:10]:
+        tell(f"  {' at '.join(key)}: {expected[key]} by the raw file, {actual[key]} in the books")
     totals["units on hand"] = pair(expected.total(), actual.total())
     totals["items whose units differ"] = pair(0, len(wrong))
     return totals
-
-
-def minor(text: str) -> int:
-    return int(text.replace(".", ""))
 
 
 def pair(expected: object, actual: object) -> dict[str, Any]:
@@ -92,8 +100,8 @@ def run(dataset: Dataset, method: str, project: Path) -> dict[str, Any]:
     valuation = tieout(project, "valuation")
     exceptions = tieout(project, "exceptions", "list")
     causes = Counter(f"{row['code']} {row['stage']}" for row in exceptions["exceptions"])
-    totals = compare(facts, status, valuation)
-    balances = {row["role"]: row["ledger"] for row in company["accounts"]}
+    balances = ledger_balances(project)
+    totals = compare(facts, company["counts"], valuation, balances)
     answer = {
         "dataset": dataset.name,
         "method": method,
@@ -107,7 +115,7 @@ def run(dataset: Dataset, method: str, project: Path) -> dict[str, Any]:
         "totals": totals,
         "raw": facts.counts,
         "skipped": facts.skipped,
-        "shown": {name: balances.get(role) for name, role in facts.shown.items()},
+        "shown": {name: raw.money(balances[role]) for name, role in facts.shown.items()},
         "seconds": round(time.monotonic() - started),
     }
     good = answer["tied_out"] and answer["bean_check"] and answer["totals_equal"]

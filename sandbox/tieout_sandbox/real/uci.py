@@ -28,15 +28,20 @@ SEED = 20_101_201
 
 
 class Line(NamedTuple):
-    """One invoice line. `price` in tenths of a penny; `order` is its place in the file."""
+    """One invoice line. `order` is its place in the file, `number` its place in the invoice."""
 
     order: int
+    number: int
     invoice: str
     code: str
     quantity: int
     when: str
     price: Decimal
     customer: str
+
+    def turn(self) -> tuple[str, bool, int, int]:
+        """Its turn among all lines: minute, shipments and corrections before credits, number in its invoice."""
+        return (self.when, self.kind == "credit", self.number, self.order)
 
     @property
     def kind(self) -> str:
@@ -69,12 +74,12 @@ class OnlineRetail:
         self.receipts = list(self._receipts())
 
     def _read(self) -> None:
-        invoices: set[str] = set()
+        invoices: Counter[str] = Counter()
         codes: set[str] = set()
         seen: set[tuple[str, ...]] = set()
         for order, row in enumerate(rows(self.folder / FILE)):
             invoice, code, quantity = row["InvoiceNo"], row["StockCode"], int(row["Quantity"])
-            invoices.add(invoice)
+            invoices[invoice] += 1
             codes.add(code)
             self.raw["lines"] += 1
             self.raw["credit lines"] += invoice.startswith("C")
@@ -93,6 +98,7 @@ class OnlineRetail:
                 self.lines.append(
                     Line(
                         order,
+                        invoices[invoice],
                         invoice,
                         code.upper(),
                         quantity,
@@ -116,7 +122,7 @@ class OnlineRetail:
                 continue
             rng = Random(f"{SEED}/{code}")
             days: defaultdict[date, list[Line]] = defaultdict(list)
-            for line in sorted(lines, key=lambda x: (x.when, x.kind == "credit", x.order)):
+            for line in sorted(lines, key=Line.turn):
                 days[date.fromisoformat(line.when[:10])].append(line)
             held = 0
             outgoing = {day: sum(-signed(x) for x in found if signed(x) < 0) for day, found in days.items()}
@@ -210,7 +216,7 @@ class OnlineRetail:
         returned, newest first."""
         open_units: defaultdict[tuple[str, str], list[list[int]]] = defaultdict(list)
         whole = part = none = 0
-        for line in sorted(self.lines, key=lambda x: (x.when, x.kind == "credit", x.order)):
+        for line in sorted(self.lines, key=Line.turn):
             key = (line.customer, line.code)
             if line.kind == "sale" and line.customer:
                 open_units[key].append([line.quantity])
