@@ -84,7 +84,7 @@ def parse(
 
 def _reader_options(shape: Shape) -> dict[str, Any]:
     if not shape.quote:
-        return {"delimiter": shape.delimiter, "quoting": csv.QUOTE_NONE, "strict": True}
+        return {"delimiter": shape.delimiter, "quoting": csv.QUOTE_NONE}
     return {"delimiter": shape.delimiter, "quotechar": shape.quote, "strict": True}
 
 

@@ -164,8 +164,9 @@ class FilesSource:
         waiting = [f for f in found if not _unchanged(state.files.get(f.name), f)]
         joined, many = self._fingerprint(config), any(j.many for j in config.join)
         if joined != state.joins or (waiting and many):
-            # With children to attach, only a complete pass can tell which of them nobody asked for.
-            state.files, state.joins, waiting = {}, "unfinished" if many else joined, found
+            # Only a pass over all files can tell which children nobody asked for; its last file is marked as read when
+            # they have been said.
+            state.files, state.joins, waiting = {}, joined, found
         complete = True
         if waiting:
             joins, attach = self._join(config)
@@ -176,7 +177,6 @@ class FilesSource:
                 complete = complete and done
             if complete and (orphans := [o for join in joins for o in join.orphans()]):
                 yield Page(records=orphans, cursor=state.text())
-            state.joins = joined if complete or not many else "unfinished"
         state.forget({f.name for f in found})
         yield Page(records=(), cursor=state.text(), watermark=until if complete else None)
 

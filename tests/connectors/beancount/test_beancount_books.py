@@ -126,6 +126,24 @@ def test_beancount_agrees_with_the_balances_read(tmp_path: Path) -> None:
     assert "Balance failed" in bean_check(path)
 
 
+@pytest.mark.parametrize(
+    ("amount", "value"),
+    [
+        ("-2 WIDGET {{5.00 USD}}", "-5.00"),
+        ("-2 WIDGET {5.00 # 1.00 USD}", "-11.00"),
+        ("3 WIDGET {1,000.00 USD, 2024-01-01}", "3000.00"),
+        ('1 WIDGET {"lot", 2 * 3 USD}', "6"),
+        ("-5 WIDGET {2 USD} @@ 100 USD", "-10"),
+        ("1.5 USD @ 2 EUR", "1.5"),
+        ("- 5 USD", "-5"),
+    ],
+)
+def test_the_value_of_a_posting(amount: str, value: str) -> None:
+    parsed = parse(f'2024-01-01 * "x"\n  Assets:A  {amount}\n')
+    assert parsed.problems == []
+    assert parsed.transactions[0].postings[0][1:3] == (Decimal(value), "USD")
+
+
 def test_what_people_wrote_stays_as_it_is(tmp_path: Path) -> None:
     path = people(tmp_path, PEOPLE.rstrip("\n"))
     deliver(ledger(tmp_path), document())

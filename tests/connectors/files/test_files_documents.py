@@ -116,9 +116,13 @@ def test_another_files_rows_are_attached(tmp_path: Path) -> None:
 def test_a_change_in_the_joined_file_brings_its_records_again(tmp_path: Path) -> None:
     both(tmp_path)
     _, cursor, _ = pull(files(tmp_path, CHILDREN))
-    both(tmp_path, details=DETAILS + "4,B,8\n")
+    put(tmp_path / "in/details.csv", DETAILS + "4,B,8\n")
     records, cursor, _ = pull(files(tmp_path, CHILDREN), cursor)
     assert [len(r["rows"]) for r in records] == [2, 2]
+    _, parents, _ = pull(files(tmp_path, PARENT))
+    put(tmp_path / "in/headers.csv", HEADERS.replace("V2", "V7"))
+    records, _, _ = pull(files(tmp_path, PARENT), parents)
+    assert [r["order"]["vendor"] for r in records] == ["V1", "V1", "V7", "V7"]
     both(tmp_path, headers=HEADERS.replace("V2", "V9"), details=DETAILS + "4,B,8\n")
     assert [r["vendor"] for r in pull(files(tmp_path, CHILDREN), cursor)[0]] == ["V1", "V9"]
 
