@@ -199,3 +199,33 @@ def test_nothing_is_guessed_for_a_word_that_only_looks_alike(project: Any, make:
     project.pull(make.page(make.record("SO-1", ("AB-1", "1"))))
     assert project.said() == []
     assert "ab-1" in open_rows(project)[0]["fix"]
+
+
+def test_a_merge_teaches_the_new_item_and_moves_what_is_held_once(project: Any, make: Any) -> None:
+    from datetime import date
+
+    from tieout.pull.own import merge_items
+
+    for _ in range(2):
+        with project.store.write() as tx:
+            held = {"MAIN": 3_000_000, "EAST": 0}
+            merge_items(tx, project.company, "ann", old="B", into="A", day=date(2026, 3, 2), held=held)
+    (line,) = project.lines()
+    assert (line.type, line.item, line.quantity, line.extra) == ("stock.adjusted", "B", -3_000_000, {"to_item": "A"})
+    assert line.source == "tieout/items.merge"
+    project.pull(
+        make.page(make.record("SO-1", ("B", "1")), make.record("SO-2", ("B", "2"), at="2026-03-01T10:00:00+00:00"))
+    )
+    assert project.said() == [("", "B", -3), ("SO-1", "A", 1), ("SO-2", "B", 2)]
+    assert verify(project.store).problems == []
+
+
+def test_verify_names_the_batch_whose_rows_were_altered(project: Any, make: Any) -> None:
+    project.pull(make.page(make.record("SO-1", ("A", "2"))))
+    project.pull(make.page(make.record("SO-2", ("A", "2"))))
+    raw = sqlite3.connect(project.store.path)
+    raw.execute("DROP TRIGGER event_no_update")
+    raw.execute("UPDATE event SET quantity = 1 WHERE document = 'SO-2'")
+    raw.commit()
+    raw.close()
+    assert {problem.where for problem in verify(project.store).problems} == {"table event", "main: batch 2"}

@@ -280,7 +280,7 @@ def test_event_lines_come_back_as_they_went_in(store: Store) -> None:
     lines = [
         EventLine("ab" * 16, "1", "order.fulfilled", 5, 60, "shop/orders", 3, "A", 2_000_000, "MAIN", amount=-5, party="C"),
         EventLine("ab" * 16, "2", "order.fulfilled", 5, 60, "shop/orders", 3, "B", 1, "MAIN", head=False, lot="L1"),
-        EventLine("cd" * 16, "", "stock.adjusted", 6, 61, "x/y", item="A", quantity=-1, reason="theft", owner="them"),
+        EventLine("cd" * 16, "", "stock.adjusted", 6, 61, "x/y", item="A", quantity=-1, reason="theft", owner="us", head=False),
         EventLine(
             "ef" * 16, "", "transfer.dispatched", 7, 40, item="A", to_location="EAST", ref="d:TO-1#1", document="TO-1",
             channel="web", extra={"head_amount": "1.5", "tenders": {"cash": "2"}, "n": 3},

@@ -1,7 +1,7 @@
 """Event rows and event lines: one into the other, in bulk, both ways.
 
 The row is narrow (interned names, 16-byte key); `EventLine` is what everything else works on. What only some types carry
-travels in `extra`, beside it lot, owner and a phase other than the type's own.
+travels in `extra`, beside it lot, owner, a phase other than the type's own, and a first line that is not the head.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ COLUMNS = (
     "extra",
 )
 _PHASES = {name: spec.phase for name, spec in EVENT_TYPES.items()}
-_LOT, _OWNER, _PHASE = "~lot", "~owner", "~phase"
+_LOT, _OWNER, _PHASE, _HEAD = "~lot", "~owner", "~phase", "~head"
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _SELECTED = [event.c[name] for name in COLUMNS if name not in ("company", "batch", "record")]
@@ -74,7 +74,8 @@ def rows_of(
         event_id = line.event_id
         n = n + 1 if event_id == previous else 0
         previous = event_id
-        rare = line.extra or line.lot or line.owner or line.phase != _PHASES[line.type]
+        head = line.head == (n == 0)
+        rare = line.extra or line.lot or line.owner or line.phase != _PHASES[line.type] or not head
         rows.append(
             (
                 number,
@@ -98,7 +99,7 @@ def rows_of(
                 channel(line.channel),
                 line.document or None,
                 line.ref or None,
-                _extra_text(line) if rare else None,
+                _extra_text(line, head) if rare else None,
             )
         )
     return rows
@@ -110,7 +111,7 @@ def _places(lines: Sequence[EventLine]) -> set[str]:
     return places
 
 
-def _extra_text(line: EventLine) -> str | None:
+def _extra_text(line: EventLine, head: bool) -> str | None:
     extra = dict(line.extra or ())
     if line.lot:
         extra[_LOT] = line.lot
@@ -118,6 +119,8 @@ def _extra_text(line: EventLine) -> str | None:
         extra[_OWNER] = line.owner
     if line.phase != _PHASES[line.type]:
         extra[_PHASE] = line.phase
+    if not head:
+        extra[_HEAD] = line.head
     return _encode(extra).decode() if extra else None
 
 
@@ -175,6 +178,7 @@ def lines_of_rows(tx: Tx, names: Names, rows: Sequence[Any]) -> list[EventLine]:
             line.lot = extra.pop(_LOT, "")
             line.owner = extra.pop(_OWNER, "")
             line.phase = extra.pop(_PHASE, line.phase)
+            line.head = extra.pop(_HEAD, line.head)
             line.extra = extra or None
         out.append(line)
     return out
