@@ -9,7 +9,7 @@ from typing import Any
 from tieout.errors import UsageError
 from tieout.model.money import from_minor, to_minor
 from tieout.model.quantity import from_scaled, to_scaled
-from tieout.operations.acts import land_records, read_rows, start_of
+from tieout.operations.acts import load_openings, read_rows
 from tieout.operations.office import Office
 from tieout.posting.accounts import AccountKeys
 from tieout.store.acts import record_act
@@ -30,11 +30,9 @@ def cutover(
     """
     day = date.fromisoformat(go_live)
     lines, total, quantity = _lines(office, path)
-    record: dict[str, Any] = {"document": f"OPENING {go_live}", "at": start_of(office, day), "lines": lines}
     ledger = None
     if carried:
         ledger = _carried(office, lines, day - timedelta(days=1))
-        record["ledger"] = from_minor(ledger, office.desk.currency)
         if ledger != total and not approve_difference:
             currency = office.desk.currency
             raise UsageError(
@@ -43,7 +41,8 @@ def cutover(
                 amount=f"{from_minor(total - ledger, currency)} {currency}",
                 fix="correct the file or the ledger, or explain it: --approve-difference 'why' (posted to migration_difference)",
             )
-    landed = land_records(office, "openings", [record])
+    text = None if ledger is None else from_minor(ledger, office.desk.currency)
+    landed = load_openings(office, day, lines, text)
     with office.desk.store.write() as tx:
         data = {"file": str(path), "value": total, "ledger": ledger, "difference": approve_difference or ""}
         record_act(tx, office.desk.id, office.desk.actor, "cutover", go_live, data)
@@ -57,7 +56,7 @@ def cutover(
         "events": len(landed.events),
         "quantity": from_scaled(quantity),
         "value": from_minor(total, office.desk.currency),
-        "ledger": None if ledger is None else from_minor(ledger, office.desk.currency),
+        "ledger": text,
         "difference": None if ledger is None else from_minor(total - ledger, office.desk.currency),
         "entries": kept.entries,
         "next": "tieout run",
@@ -81,7 +80,8 @@ def _lines(office: Office, path: Path) -> tuple[list[dict[str, Any]], int, int]:
         except ValueError as error:
             wrong.append(f"{path}:{number}: {error}")
             continue
-        lines.append({**row, "line": str(len(lines) + 1)})
+        amount = row.pop("value")
+        lines.append({**row, "amount": amount, "id": str(len(lines) + 1)})
     if wrong:
         raise UsageError(f"{len(wrong)} rows cannot be loaded; nothing was", where=wrong[0], fix="\n  ".join(wrong))
     if not lines:

@@ -53,6 +53,9 @@ class Store:
         if create and _is_absent(parsed):
             return cls.upgrade(url)
         store = cls._connect(parsed, create=False)
+        if create and store._version_now() is None:
+            store.close()  # made but never migrated: its first process was killed in between
+            return cls.upgrade(url)
         try:
             store._check_version()
         except BaseException:
@@ -196,9 +199,12 @@ class Store:
         found: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
         return found
 
-    def _check_version(self) -> None:
+    def _version_now(self) -> str | None:
         with self.read() as rx:
-            found = self._version(rx.connection)
+            return self._version(rx.connection)
+
+    def _check_version(self) -> None:
+        found = self._version_now()
         if found == SCHEMA_VERSION:
             return
         if found is None or found < SCHEMA_VERSION:
