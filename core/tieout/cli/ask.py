@@ -83,15 +83,17 @@ def value(shell: Shell, events: Path, policies: tuple[str, ...], compare: str | 
 def _value_text(answer: Answer) -> str:
     if "methods" in answer:
         rows = [
-            (m["method"], m["inventory"], m["cost_of_sales"], m["variances"], m["total"]) for m in answer["methods"]
+            (m["method"], m["inventory"], m["cost_of_sales"], m["variances"], m["losses"], m["total"])
+            for m in answer["methods"]
         ]
-        return table(rows, ("method", "inventory", "cost of sales", "variances", "together"), right=(1, 2, 3, 4))
+        headers = ("method", "inventory", "cost of sales", "variances", "losses", "together")
+        return table(rows, headers, right=(1, 2, 3, 4, 5))
     events = [
-        (e["event"], e["line"], e["type"], e["item"], e["quantity"], e["cost"], e["final_cost"], e["state"])
+        (e["event"], e["line"], e["type"], e["item"], e["quantity"], e["cost"], e["final_cost"], e["status"])
         for e in answer["events"]
     ]
     items = [(i["item"], i["location"], i["quantity"], i["value"], i["unit_cost"]) for i in answer["items"]]
-    text = table(events, ("event", "line", "type", "item", "quantity", "cost", "final cost", "state"), right=(4, 5, 6))
+    text = table(events, ("event", "line", "type", "item", "quantity", "cost", "final cost", "status"), right=(4, 5, 6))
     text += "\n\n" + table(items, ("item", "location", "quantity", "value", "unit cost"), right=(2, 3, 4))
     for refusal in answer["refused"]:
         text += f"\nrefused {refusal['event']}: {refusal['code']} {refusal['message']}"

@@ -178,6 +178,43 @@ class ValuationAnswer(TypedDict):
     items: list[ValuationRow]
 
 
+class ValuedLine(TypedDict):
+    event: str
+    line: str
+    type: str
+    effective_at: str
+    item: str
+    location: str
+    quantity: str
+    value_change: str
+    cost: str
+    restatements: list[dict[str, str]]
+    final_cost: str
+    layers: list[dict[str, str]]
+    status: str
+    journal: list[dict[str, Any]]
+
+
+class MethodSums(TypedDict):
+    method: str
+    inventory: str
+    cost_of_sales: str
+    variances: str
+    losses: str
+    total: str
+    refused: int
+
+
+class ValueAnswer(TypedDict):
+    currency: str
+    events: NotRequired[list[ValuedLine]]
+    items: NotRequired[list[dict[str, Any]]]
+    on_hand: NotRequired[list[dict[str, str]]]
+    totals: NotRequired[dict[str, str]]
+    refused: NotRequired[list[dict[str, Any]]]
+    methods: NotRequired[list[MethodSums]]
+
+
 class SlipRow(TypedDict):
     level: str
     code: str
@@ -210,6 +247,7 @@ ANSWERS: dict[str, Any] = {
     "reconcile": StatusAnswer,
     "exceptions": ExceptionsAnswer,
     "valuation": ValuationAnswer,
+    "value": ValueAnswer,
     "check": CheckAnswer,
     "trace": TraceAnswer,
 }

@@ -15,6 +15,7 @@ from tieout.operations.starting import init_project, templates
 
 if TYPE_CHECKING:
     from tieout.config.project import Project
+    from tieout.valuation import Valuation
 
 
 def value_file(
@@ -38,8 +39,29 @@ def value_file(
     how: dict[str, Any] = {"items": master, "currency": currency, "timezone": timezone, "as_known": as_known}
     if compare:
         sets = {method: _policy({**chosen, "cost_method": method}) for method in compare.split(",")}
-        return side_by_side(events, sets, **how)
+        found = side_by_side(events, sets, **how)
+        return {"currency": currency, "methods": [_sums(name, answer) for name, answer in found.items()]}
     return value(events, _policy(chosen), **how).as_dict()
+
+
+def _sums(method: str, answer: Valuation) -> dict[str, Any]:
+    """Where the cost of all purchases is under one method. `total` is the same for every method (matrix §22.9)."""
+    from tieout.model.money import from_minor
+    from tieout.model.roles import CONTROL_ROLES, ROLES
+
+    sums = {"inventory": 0, "cost_of_sales": 0, "variances": 0, "losses": 0}
+    for role, amount in answer.totals.items():
+        if role in CONTROL_ROLES:
+            sums["inventory"] += amount
+        elif role in ("cogs", "cogs_dropship", "ic_cogs"):
+            sums["cost_of_sales"] += amount
+        elif role in ("ppv", "standard_revaluation") or role.endswith("_variance"):
+            sums["variances"] += amount
+        elif ROLES[role].account_class in ("income", "contra income", "expense", "contra expense"):
+            sums["losses"] += amount
+    sums["total"] = sum(sums.values())
+    money = {name: from_minor(amount, answer.currency) for name, amount in sums.items()}
+    return {"method": method, **money, "refused": len(answer.refused)}
 
 
 def _pair(text: str) -> tuple[str, str]:
