@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from tieout.model.catalogue import REASONS, Reason
-from tieout.model.money import round_fraction
 from tieout.valuation.state import Move
 from tieout.valuation.step import Step
 
@@ -74,8 +71,6 @@ def merged(step: Step) -> None:
     pool = step.home()
     other = step.at(to_item)
     dest = other.home()
-    if q > pool.quantity and not pool.fixed:
-        step.refuse("TO4001", f"{q} to merge, {pool.quantity} held", "enter the missing receipt first")
     if dest.fixed:
         other.need_standard()
     n = step.leave(pool, q, "ADJ-10", dest.key[0], line.location, silent=True)
@@ -83,6 +78,7 @@ def merged(step: Step) -> None:
     move.debit_location, move.item, move.credit_item = line.location, to_item, state.item
     flow = step.flow("ADJ-10", dest.key[0], pool.key[0], move.value, q, at=line.location, to=line.location)
     flow.item, flow.credit_item, flow.layers = to_item, state.item, state.consumed(move.taken)
+    flow.provisional = move.open_quantity > 0
     arrived = other.state.add_move(Move(line, dest.key[0], pool.key[0], line.location, line.location, q, move.value))
     other.state.stock(dest.key[0], line.location, q)
     step.link(other)
@@ -107,8 +103,13 @@ def _hand_over(step: Step, other: Step, move: Move, arrived: int) -> None:
         state.carried[out] = (there.item, op)
         if dest.open:
             other.settle(dest, op)
-
-
-def fair_value(text: str, q: int, scale: int) -> int:
-    """Minor units of a value per unit."""
-    return round_fraction(Fraction(text) * q * scale / 1_000_000)
+    if move.open_quantity:
+        line = step.line
+        estimate = step.home().open[-1]
+        estimate.item = there.item
+        estimate.dest = op = there.put(
+            dest, estimate.quantity, estimate.value, arrived, step.key, line.event_id, line.line_id, line.at
+        )
+        there.move(arrived).fed.append(op)
+        if dest.open:
+            other.settle(dest, op)

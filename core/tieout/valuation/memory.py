@@ -75,6 +75,9 @@ class MemoryHistory:
         self.forget(item, key)
         self.checkpoints.setdefault(item, []).append((key, data))
 
+    def touched(self, line: EventLine, items: Sequence[str]) -> None:
+        """Nothing to learn: `lines` asks `touches` itself."""
+
     def forget(self, item: str, key: OrderKey) -> None:
         saved = self.checkpoints.get(item)
         if saved:

@@ -73,6 +73,10 @@ class History(Lookup, Protocol):
         """Drop the item's checkpoints at or after a key."""
         ...
 
+    def touched(self, line: EventLine, items: Sequence[str]) -> None:
+        """Learn which items a line stands for beside its own, before `lines` is asked for them."""
+        ...
+
 
 def advance(valuer: Valuer, history: History, changes: Sequence[Change]) -> Iterator[Result]:
     """Value what the changes affect. Results come in the order of valuation, those of lines that are gone first."""
@@ -101,6 +105,9 @@ class _Run:
             if change.gone and (change.line.event_id, change.line.line_id) not in here:
                 yield Result(change.line, [], None)
         first, ordered = self._plan([*changes, *self._citing(changes)])
+        for _, line in ordered:
+            if not line.item or line.type in LANDED or (line.extra and "to_item" in line.extra):
+                self.history.touched(line, self.valuer.touches(line))
         if self._appends(first, ordered):
             yield from self._append(ordered)
             return

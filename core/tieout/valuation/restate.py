@@ -54,6 +54,10 @@ class Restatement:
         self._in[op] = self._in.get(op, 0) + change
         heappush(self._heap, op)
 
+    def cross(self, item: str, op: int, change: int) -> None:
+        """The value another item's inflow brought changes."""
+        self.crossed[(item, op)] = self.crossed.get((item, op), 0) + change
+
     def issue(self, n: int, change: int) -> None:
         """What an issue holds changes; its returns follow."""
         move = self.state.move(n)
@@ -154,7 +158,7 @@ class Restatement:
             self.amend(dest, more)
             return
         if op in state.carried:
-            self.crossed[state.carried[op]] = self.crossed.get(state.carried[op], 0) + more
+            self.cross(*state.carried[op], more)
             return
         if op in state.undone:
             more -= self._undo(op)
@@ -212,7 +216,10 @@ def settle(state: ItemState, pool: Pool, op: int, restatement: Restatement) -> i
         expected = share(estimate.value, q, estimate.quantity, state.up)
         move = state.move(estimate.move)
         (out,) = state.take(pool, q, estimate.move, n)
-        state.o_dest[out - state.base] = estimate.dest
+        if estimate.item:
+            state.carried[out] = (estimate.item, estimate.dest)
+        else:
+            state.o_dest[out - state.base] = estimate.dest
         move.taken.append(out)
         actual = -state.o_v[out - state.base]
         move.open_quantity -= q
@@ -224,7 +231,9 @@ def settle(state: ItemState, pool: Pool, op: int, restatement: Restatement) -> i
         settled += q
         if actual != expected:
             restatement.count(estimate.move, actual - expected)
-            if estimate.dest >= 0:
+            if estimate.item:
+                restatement.cross(estimate.item, estimate.dest, actual - expected)
+            elif estimate.dest >= 0:
                 restatement.amend(estimate.dest, actual - expected)
             else:
                 restatement.issue(estimate.move, actual - expected)

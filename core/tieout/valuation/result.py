@@ -258,7 +258,7 @@ def _in_stock_unit(line: Line, find: Callable[[str], Item]) -> Line:
 def _valuation(
     valuer: Valuer, currency: str, answers: Sequence[tuple[EventLine, list[Flow], Refused | None]]
 ) -> Valuation:
-    restated: dict[Key, list[tuple[str, int]]] = {}
+    restated: dict[Key, Counter[str]] = {}
     totals: Counter[str] = Counter()
     for line, flows, _ in answers:
         for flow in flows:
@@ -267,11 +267,8 @@ def _valuation(
             totals[flow.debit] += flow.amount
             totals[flow.credit] -= flow.amount
             if flow.affected is not None and flow.debit not in _VARIANCES:
-                entries = restated.setdefault((flow.affected.event_id, flow.affected.line_id), [])
-                if entries and entries[-1][0] == line.event_id:
-                    entries[-1] = (line.event_id, entries[-1][1] + flow.amount)
-                else:
-                    entries.append((line.event_id, flow.amount))
+                causes = restated.setdefault((flow.affected.event_id, flow.affected.line_id), Counter())
+                causes[line.event_id] += flow.amount
     opens = {
         (state.move(x.move).line.event_id, state.move(x.move).line.line_id)
         for state in valuer.states.values()
@@ -279,7 +276,7 @@ def _valuation(
         for x in pool.open
     }
     movements = [
-        _movement(line, flows, restated.get((line.event_id, line.line_id), []), opens)
+        _movement(line, flows, restated.get((line.event_id, line.line_id), Counter()), opens)
         for line, flows, error in answers
         if error is None
     ]
@@ -290,7 +287,7 @@ def _valuation(
     )
 
 
-def _movement(line: EventLine, flows: list[Flow], restated: list[tuple[str, int]], opens: set[Key]) -> Movement:
+def _movement(line: EventLine, flows: list[Flow], restated: Counter[str], opens: set[Key]) -> Movement:
     own = [flow for flow in flows if flow.affected is None]
     cost = sum(_cost(line, flow) for flow in own)
     change = sum(
@@ -303,7 +300,7 @@ def _movement(line: EventLine, flows: list[Flow], restated: list[tuple[str, int]
         line,
         cost,
         change,
-        tuple((cause, amount) for cause, amount in restated if amount),
+        tuple((cause, amount) for cause, amount in restated.items() if amount),
         tuple(flows),
         layers,
         (line.event_id, line.line_id) in opens,

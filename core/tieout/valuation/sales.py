@@ -158,8 +158,7 @@ def undo(step: Step, n: int, q: int, location: str, row: str) -> None:
 
 
 def _fragments(step: Step, n: int, q: int) -> list[tuple[int, int]]:
-    """What goes back of an issue's outflows when `q` units do: as if it had been smaller, so the last taken; in the
-    order they were taken."""
+    """What goes back of an issue's outflows when `q` units do, as if it had been smaller: what left last, first."""
     state = step.state
     out = []
     for op in reversed(state.move(n).taken):
@@ -168,7 +167,7 @@ def _fragments(step: Step, n: int, q: int) -> list[tuple[int, int]]:
         if u:
             out.append((op, u))
             q -= u
-    return out[::-1]
+    return out
 
 
 SHIPMENTS_BASE_FIRST: Final = True

@@ -67,6 +67,7 @@ class Estimate(msgspec.Struct, array_like=True, gc=False):
     quantity: int
     value: int
     dest: int = -1  # the inflow that carries the estimate on, when they were handed over
+    item: str = ""  # whose inflow that is, where it is another item's
 
 
 class Pool(msgspec.Struct, array_like=True, gc=False):
