@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -83,7 +83,7 @@ def _cli() -> str:
         "",
         *_options(_shared(cli, root)),
     ]
-    shared = {param.name for param in _shared(cli, root)}
+    shared = {str(param.name) for param in _shared(cli, root)}
     for path, command, context in _walk(cli, root):
         out += [
             "",
@@ -121,7 +121,7 @@ def _shared(group: click.Group, context: click.Context) -> Sequence[click.Parame
     return [param for param in command.params if param.name in ("as_json", "folder", "actor")]
 
 
-def _command(command: click.Command, context: click.Context, shared: set[str | None]) -> Iterator[str]:
+def _command(command: click.Command, context: click.Context, shared: set[str]) -> Iterator[str]:
     yield inspect.cleandoc(command.help or "").replace("\n", " ")
     if isinstance(command, click.Group):
         return
@@ -188,11 +188,18 @@ def _events() -> str:
     from tieout.model.catalogue import EVENT_TYPES, REASONS
 
     examples = _examples()
-    out = ["## All types", "", "| type | units | phase | rows of the posting matrix |", "|---|---|---|---|"]
-    out += [
-        f"| [`{t.name}`](#{t.name.replace('.', '')}) | {UNITS[t.units]} | {t.phase} | {t.rows} |"
-        for t in EVENT_TYPES.values()
+    unvalued = _not_yet(examples.values())
+    out = [
+        "## All types",
+        "",
+        "| type | units | phase | rows of the posting matrix | in this version |",
+        "|---|---|---|---|---|",
     ]
+    for t in EVENT_TYPES.values():
+        link = f"[`{t.name}`](#{t.name.replace('.', '')})"
+        out.append(
+            f"| {link} | {UNITS[t.units]} | {t.phase} | {t.rows} | {'not yet' if t.name in unvalued else 'yes'} |"
+        )
     out += ["", "## Reasons of `stock.adjusted`", "", "| reason | row | other side | quantity |", "|---|---|---|---|"]
     signs = {"out": "negative", "in": "positive", "both": "either"}
     out += [f"| `{r.code}` | {r.row} | `{r.role}` | {signs[r.direction]} |" for r in REASONS.values()]
@@ -215,7 +222,7 @@ def _names(fields: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in fields) or "–"
 
 
-def _examples() -> dict[str, object]:
+def _examples() -> dict[str, dict[str, object]]:
     """One example per type, each of them accepted by the model; a type without one stops the generation."""
     from tieout.model.catalogue import EVENT_TYPES
     from tieout.model.event import Event
@@ -228,18 +235,28 @@ def _examples() -> dict[str, object]:
     return found
 
 
+def _not_yet(examples: Iterable[object]) -> set[str]:
+    """Types this version takes in but refuses to value: found by valuing the examples, not from a list."""
+    from tieout import Event, value
+
+    answer = value([Event.model_validate(row) for row in examples], {})
+    return {refusal.line.type for refusal in answer.refused if refusal.error.code == "TO4012"}
+
+
 # ── hooks ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 def _hooks() -> str:
     from tieout import hookspecs
 
-    out = ["| hook | gives or receives |", "|---|---|"]
+    sources = [path.read_text(encoding="utf-8") for path in (DOCS.parent / "core" / "tieout").rglob("*.py")]
+    out = ["| hook | gives or receives | called in this version |", "|---|---|---|"]
     for name, hook in vars(hookspecs).items():
         if name.startswith("tieout_"):
             signature = inspect.signature(hook)
             arguments = ", ".join(str(parameter).replace("'", "") for parameter in signature.parameters.values())
             gives = "" if signature.return_annotation == "None" else f" → {signature.return_annotation}"
             shown = f"{name}({arguments}){gives}".replace("|", "\\|")
-            out.append(f"| `{shown}` | {_cell(inspect.getdoc(hook) or '')} |")
+            called = any(f'"{name}"' in source or f"hook.{name}(" in source for source in sources)
+            out.append(f"| `{shown}` | {_cell(inspect.getdoc(hook) or '')} | {'yes' if called else 'not yet'} |")
     return "\n".join(out) + "\n"
 
 

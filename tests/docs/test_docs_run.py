@@ -1,7 +1,7 @@
 """README and docs do what they say: every command, Python, JSON, YAML and TOML block is run or read.
 
 In a ```console block, lines that begin with `$ ` are run in order, all blocks of a page in one folder; a trailing
-`# exit N` names another exit code than 0. `make …` lines are what CI itself does and are not run again here. A block
+`# exit N` names another exit code than 0; `export NAME=VALUE` holds for the rest of the page. `make …` lines are what CI itself does and are not run again here. A block
 whose info string says `file=NAME` is written to that file first. ```text blocks are only shown.
 """
 
@@ -56,7 +56,7 @@ def test_every_block_of_a_page_runs_or_parses(page: Path, tmp_path: Path) -> Non
             YAML(typ="safe", pure=True).load(body)
         elif kind == "toml":
             tomllib.loads(body)
-        elif kind == "python":
+        elif kind == "python" and "file" not in options:
             done = subprocess.run(
                 [sys.executable, "-c", body], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
             )
@@ -71,6 +71,10 @@ def run_console(page: Path, body: str, folder: Path, environment: dict[str, str]
             continue
         command, _, comment = line[2:].partition("  # ")
         if command.startswith(("make ", "git ", "cd ")):
+            continue
+        if command.startswith("export "):
+            name, _, value = command.removeprefix("export ").partition("=")
+            environment[name] = value
             continue
         assert OURS.match(command), f"{page.name}: do not know how to run {command!r}"
         expected = re.search(r"exit (\d+)", comment)
