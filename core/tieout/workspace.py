@@ -291,7 +291,7 @@ class Workspace:
         from tieout.store.backup import backup
 
         made = backup(self.store, file)
-        return {"file": str(made.file), "sha256": made.sha256, "bytes": made.bytes}
+        return {"file": str(made.path), "sha256": made.sha256, "bytes": made.size}
 
     def verify(self) -> Answer:
         from tieout.operations.health import verify

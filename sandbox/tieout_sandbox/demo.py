@@ -22,7 +22,7 @@ NOT_TIED_OUT = 3
 PARTLY_DONE = 6
 
 
-class Failed(Exception):
+class Failed(Exception):  # noqa: N818 - what happened, as the demo tells it
     """A step of the demo did not do what it promises."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -72,7 +73,7 @@ def explain(shell: Shell, topic: tuple[str, ...]) -> None:
 @click.option("--as-known", type=int, default=None, metavar="N", help="Only the first N records were known.")
 @click.option("--compare", default=None, metavar="M1,M2", help="Cost methods side by side.")
 @common
-def value(shell: Shell, events: Path, policies: tuple[str, ...], compare: str | None, **how: object) -> None:
+def value(shell: Shell, events: Path, policies: tuple[str, ...], compare: str | None, **how: Any) -> None:
     """Value a JSON Lines file of canonical events: costs, restatements, layers, balances. Needs no project."""
     from tieout.workspace import value_file
 

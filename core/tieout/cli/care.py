@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from tieout.cli.shell import Answer, Shell, common, table
 
 USAGE = 2
+Kind = Literal["item", "location", "party"]
 
 
 @click.group()
@@ -81,7 +82,7 @@ def exceptions_assign(shell: Shell, numbers: tuple[int, ...], owner: str) -> Non
     shell.answer(answer, lambda a: f"{a['done']} assigned to {owner}")
 
 
-def _teach(kind: str, plural: str, can_merge: bool) -> click.Group:
+def _teach(kind: Kind, plural: str, can_merge: bool) -> click.Group:
     """`items`, `locations` and `parties` are taught the same way."""
 
     @click.group(plural, help=f"Teach {plural}: what is unmapped, aliases, imports.")

@@ -147,7 +147,7 @@ def run_cli(cli: click.Group, args: Sequence[str] | None = None) -> int:
         _tell(error, "--json" in argv)
         return error.exit_code
     except BrokenPipeError:
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 0
 
 

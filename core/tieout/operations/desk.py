@@ -124,9 +124,9 @@ class Desk:
     def _refuse_other_money(self, tx: Tx) -> None:
         t = company_table.c
         found = tx.execute(sa.select(t.currency, t.timezone).where(t.code == self.company.code)).one_or_none()
-        if found is not None and (found[0], found[1]) != (self.currency, self.company.timezone.key):
+        if found is not None and (found.currency, found.timezone) != (self.currency, self.company.timezone.key):
             raise ConfigError(
-                f"company {self.company.code} was opened in {found[0]}, {found[1]}; the configuration says "
+                f"company {self.company.code} was opened in {found.currency}, {found.timezone}; the configuration says "
                 f"{self.currency}, {self.company.timezone.key}",
                 code="TO1092",
                 fix="put the old values back; a company never changes its currency or zone, open a new one instead",

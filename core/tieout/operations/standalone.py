@@ -115,7 +115,7 @@ def schema_of(name: str) -> dict[str, Any]:
     if name == "events":
         return json_schema()
     if name in EVENT_TYPES:
-        return json_schema()[name]
+        return dict(json_schema()[name])
     from tieout.operations.answers import ANSWERS, answer_schema
 
     if name in ANSWERS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -118,7 +119,7 @@ def _sources(office: Office, instant: int, notes: list[str]) -> list[SourceStock
             notes.append(f"{connection.name}: no stock report: {error.message}")
             continue
         if report is not None:
-            out.append(read_report(connection.name, report, lambda row, of=connection.id: _resolve(desk, of, row)))
+            out.append(read_report(connection.name, report, partial(_resolve, desk, connection.id)))
     return out
 
 
@@ -147,7 +148,8 @@ def _resolve(desk: Desk, connection: str, row: StockRow) -> Resolved | str:
 def _counts(rx: Tx, desk: Desk) -> dict[str, int]:
     b, company = batch.c, desk.id
     sums = [sa.func.coalesce(sa.func.sum(column), 0) for column in (b.records, b.duplicates, b.skipped)]
-    records, duplicates, skipped = rx.execute(sa.select(*sums).where(b.company == company)).one()
+    row = rx.execute(sa.select(*sums).where(b.company == company)).one()
+    records, duplicates, skipped = tuple(row)
     gone = sa.select(superseded.c.event)
     current = sa.select(sa.func.count(sa.distinct(event.c.key))).where(
         event.c.company == company, event.c.id.not_in(gone)

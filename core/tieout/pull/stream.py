@@ -175,7 +175,7 @@ def _cursor_is_missing(lander: Lander, result: PullResult, policy: MissingCursor
 class _Puller:
     """The state of one pull."""
 
-    def __init__(  # noqa: PLR0917  (built in one place)
+    def __init__(
         self,
         store: Store,
         lander: Lander,

@@ -31,7 +31,7 @@ def last_hash(tx: Tx, table: sa.Table, company: int) -> bytes:
     return head or chain.START
 
 
-def record_act(  # noqa: PLR0917  (who did what to what is one sentence)
+def record_act(
     tx: Tx,
     company: int,
     actor: str,

@@ -153,7 +153,7 @@ def resolve(tx: Tx, company: int, actor: str, number: int, reason: str) -> None:
     _close(tx, company, actor, number, reason, "resolved", "exception.resolve")
 
 
-def _close(tx: Tx, company: int, actor: str, number: int, reason: str, state: str, what: str) -> None:  # noqa: PLR0917
+def _close(tx: Tx, company: int, actor: str, number: int, reason: str, state: str, what: str) -> None:
     row = _open(tx, company, number)
     if not reason.strip():
         raise StoreError("a reason is needed", code="TO8018", where=f"exception {number}", fix="--reason 'why'")

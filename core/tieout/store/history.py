@@ -11,6 +11,7 @@ import json
 from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
+from sqlalchemy import select
 
 from tieout.model.event import EventLine, OrderKey, order_key
 from tieout.store.lines import load_lines
@@ -46,21 +47,38 @@ class StoreHistory:
         )
         if since is not None:
             self.visible = sa.and_(self.visible, event.c.at >= since)
+        self._new: dict[str, list[EventLine]] = {}
+        self._touches: bool | None = None
         self._documents: dict[str, Sequence[EventLine]] = {}
         self._events: dict[str, Sequence[EventLine]] = {}
 
     # ── lines ──────────────────────────────────────────────────────────────────────────────────────────────────────
     def lines(self, item: str, after: OrderKey | None = None) -> list[EventLine]:
         """Current lines that touch an item, in order, after a key."""
-        number = self.names.find(self.tx, "item", [item]).get(item)
-        if number is None:
-            return []
-        touched = sa.select(touch.c.event).where(touch.c.company == self.names.company, touch.c.item == number)
-        of_item = sa.or_(event.c.item == number, event.c.id.in_(touched))
-        where = [of_item] if after is None else [of_item, event.c.at >= after[0]]
-        found = self._load(*where)
+        found = self._new.get(item)
+        if found is None:
+            number = self.names.find(self.tx, "item", [item]).get(item)
+            if number is None:
+                return []
+            since = [] if after is None else [event.c.at >= after[0]]
+            found = self._load(event.c.company == self.names.company, event.c.item == number, *since)
+        found = [*found, *self._touching(item)]
         keyed = sorted((order_key(line), n) for n, line in enumerate(found))
         return [found[n] for key, n in keyed if after is None or key > after]
+
+    def _touching(self, item: str) -> list[EventLine]:
+        """Lines of other items, or of none, that are known to touch an item."""
+        number = self.names.find(self.tx, "item", [item]).get(item)
+        columns = touch.c
+        rows = select(columns.event).where(columns.company == self.names.company, columns.item == number)
+        numbers = list(self.tx.execute(rows).scalars()) if number is not None and self._anything_touches() else []
+        return [line for line in self._load(event.c.id.in_(numbers)) if line.item != item] if numbers else []
+
+    def _anything_touches(self) -> bool:
+        if self._touches is None:
+            query = select(touch.c.event).where(touch.c.company == self.names.company).limit(1)
+            self._touches = self.tx.execute(query).first() is not None
+        return self._touches
 
     def document(self, number: str) -> Sequence[EventLine]:
         """Current lines of a document number, of any type."""
@@ -101,7 +119,18 @@ class StoreHistory:
         for line in found:  # the lines of an event share its instant and its batch: these are all of them
             whole.setdefault(line.event_id, []).append(line)
         self._events.update(whole)
+        self._remember_new(found, done, after)
         return found
+
+    def _remember_new(self, found: Sequence[EventLine], done: int, after: int) -> None:
+        """Items of which these lines are all there is: nothing else of them needs to be read."""
+        by_item: dict[str, list[EventLine]] = {}
+        for line in found:
+            if line.item:
+                by_item.setdefault(line.item, []).append(line)
+        numbers = self.names.find(self.tx, "item", by_item)
+        older = self.tx.known_before(event, "item", list(numbers.values()), self.names.company, done, after)
+        self._new = {item: by_item[item] for item, number in numbers.items() if number not in older}
 
     def rows(self, numbers: Collection[int]) -> list[EventLine]:
         """Lines by row id, whether they still count or not."""
@@ -120,6 +149,8 @@ class StoreHistory:
     # ── caches ─────────────────────────────────────────────────────────────────────────────────────────────────────
     def checkpoint(self, item: str, before: OrderKey) -> tuple[OrderKey, bytes] | None:
         """The latest state of an item before a key, with the key of the last line in it."""
+        if item in self._new:
+            return None
         number = self.names.find(self.tx, "item", [item]).get(item)
         if number is None:
             return None
@@ -135,6 +166,7 @@ class StoreHistory:
 
     def save(self, item: str, key: OrderKey, data: bytes) -> None:
         """Keep a state; one per item and instant."""
+        self._new.pop(item, None)
         number = self.names.intern(self.tx, "item", [item])[item]
         c = checkpoint.c
         same = (c.company == self.names.company) & (c.item == number) & (c.at == key[0])
@@ -161,3 +193,33 @@ class StoreHistory:
         known = {row[0] for row in found}
         new = [(self.names.company, numbers[item], line.row) for item in others if numbers[item] not in known]
         self.tx.insert(touch, ("company", "item", "event"), new)
+        self._touches = True
+
+
+class ReadingHistory(StoreHistory):
+    """A history that writes nothing: no checkpoints are kept, and touches are remembered only while it lives.
+
+    `touching` (item → lines) may be handed from one such history to the next of the same valuation.
+    """
+
+    touching: dict[str, dict[OrderKey, EventLine]] | None = None
+
+    def lines(self, item: str, after: OrderKey | None = None) -> list[EventLine]:
+        found = super().lines(item, after)
+        more = (self.touching or {}).get(item)
+        if not more:
+            return found
+        keyed = {order_key(line): line for line in found}
+        keyed.update((key, line) for key, line in more.items() if after is None or key > after)
+        return [keyed[key] for key in sorted(keyed)]
+
+    def save(self, item: str, key: OrderKey, data: bytes) -> None: ...
+
+    def forget(self, item: str, key: OrderKey) -> None: ...
+
+    def touched(self, line: EventLine, items: Sequence[str]) -> None:
+        if self.touching is None:
+            self.touching = {}
+        for item in items:
+            if item and item != line.item:
+                self.touching.setdefault(item, {})[order_key(line)] = line

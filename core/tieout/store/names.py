@@ -26,7 +26,7 @@ class Names:
     def intern(self, tx: Tx, kind: str, texts: Iterable[str]) -> Mapping[str, int]:
         """Ids of these words, made where new. The mapping returned holds at least them; do not change it."""
         known = self._ids.setdefault(kind, {})
-        missing = set(texts) - known.keys()
+        missing = {word for word in texts if word not in known}  # `- known.keys()` would walk all that is known
         if missing:
             self._bound()
             known = self._ids.setdefault(kind, {})
@@ -44,12 +44,13 @@ class Names:
         """Ids of those words that are known; the others are left out. Writes nothing."""
         wanted = set(texts)
         known = self._ids.setdefault(kind, {})
-        self._learn(known, self._found(tx, kind, wanted - known.keys()))
+        self._learn(known, self._found(tx, kind, {word for word in wanted if word not in known}))
         return {word: known[word] for word in wanted if word in known}
 
     def texts(self, tx: Tx, ids: Iterable[int | None]) -> Mapping[int, str]:
         """Words of these ids. The mapping returned holds at least them; do not change it. Unknown id: StoreError TO8014."""
-        missing = {number for number in ids if number is not None} - self._texts.keys()
+        known = self._texts
+        missing = {number for number in ids if number is not None and number not in known}
         if missing:
             self._bound()
             for number, kind, word in tx.select_keys(name, ("id", "kind", "text"), "id", missing):

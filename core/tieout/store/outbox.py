@@ -29,6 +29,7 @@ STATES = (PLANNED, PENDING, SENDING, UNKNOWN, POSTED, CONFIRMED, REJECTED, PARKE
 # Surely not in the ledger, so these may be withdrawn; nothing else ever is.
 WITHDRAWABLE = (PLANNED, PENDING, REJECTED)
 
+_REVISION = ("company", "ledger", "mode", "grouping", "n", "revision")  # what the parts of one entry share
 _COPIED = [
     booking.c[name]
     for name in (
@@ -47,6 +48,25 @@ _COPIED = [
     )
 ]
 
+_CLAIM = (
+    sa.update(entry)
+    .where(entry.c.id == sa.bindparam("number"))
+    .values(
+        state=SENDING,
+        key=sa.bindparam("new_key"),
+        fence=sa.bindparam("new_fence"),
+        attempts=entry.c.attempts + 1,
+        deadline=sa.bindparam("new_deadline"),
+        sent_at=sa.func.coalesce(entry.c.sent_at, sa.bindparam("now", type_=entry.c.sent_at.type)),
+        not_before=None,
+    )
+)
+_POST = (
+    sa.update(entry)
+    .where(entry.c.id == sa.bindparam("number"))
+    .values(state=POSTED, ledger_id=sa.bindparam("id_there"), acknowledged_at=sa.bindparam("now"), error=None)
+)
+
 
 class Lane(NamedTuple):
     """A lease on a lane. `fence` goes up by one each time a holder takes it."""
@@ -54,6 +74,20 @@ class Lane(NamedTuple):
     id: int
     fence: int
     not_before: int | None
+
+
+class Step(NamedTuple):
+    """One step of the `n`-th attempt to deliver an entry. `at` in UTC microseconds.
+
+    outcome: sending, not_begun (claimed, and nothing left), receipt, duplicate, not_sent, rejected, unknown, error, absent
+    """
+
+    entry: int
+    n: int
+    key: str
+    at: int
+    outcome: str
+    detail: str | None = None
 
 
 class Sealed(NamedTuple):
@@ -147,7 +181,7 @@ def counts(tx: Tx, company: int) -> dict[str, int]:
 
 def parts_of(tx: Tx, row: Any) -> list[Any]:
     """All parts of an entry's revision, part 1 first (it carries the bookings)."""
-    same = [entry.c[name] == getattr(row, name) for name in ("company", "ledger", "mode", "grouping", "n", "revision")]
+    same = [entry.c[name] == getattr(row, name) for name in _REVISION]
     return list(tx.execute(sa.select(entry).where(*same).order_by(entry.c.part)).all())
 
 
@@ -160,22 +194,36 @@ def amounts(row: Any) -> dict[str, int]:
     return sums
 
 
-def waits_for(tx: Tx, row: Any) -> int | None:
-    """The earlier unsettled entry that a correction must not overtake, by the events both carry; None when it may go."""
-    mine = booking.alias()
-    earlier = booking.alias()
+def waiting_for(tx: Tx, company: int, ledger: str) -> dict[int, set[int]]:
+    """Pending entry → the earlier unsettled entries of this ledger that it must not overtake, because both carry
+    bookings of the same event. Every part of an earlier entry counts, and so does one that was planned again."""
+    mine, other = booking.alias(), booking.alias()
+    later, first, part = entry.alias(), entry.alias(), entry.alias()
+    parts = [part.c[name] == first.c[name] for name in _REVISION]
+    unsettled = part.c.state.in_([PENDING, SENDING, UNKNOWN, REJECTED, PARKED])
     query = (
-        sa.select(sa.func.min(entry.c.id))
-        .select_from(mine.join(earlier, earlier.c.event == mine.c.event).join(entry, entry.c.id == earlier.c.entry))
-        .where(
-            mine.c.entry == row.id,
-            sa.tuple_(entry.c.created_at, entry.c.id) < (row.created_at, row.id),
-            entry.c.state.in_([PENDING, SENDING, UNKNOWN, REJECTED, PARKED]),
-            entry.c.ledger == row.ledger,
+        sa.select(later.c.id, part.c.id)
+        .select_from(
+            later.join(mine, mine.c.entry == later.c.id)
+            .join(other, (other.c.event == mine.c.event) & (other.c.entry != mine.c.entry))
+            .join(first, first.c.id == other.c.entry)
+            .join(part, sa.and_(*parts))
         )
+        .where(
+            later.c.company == company,
+            later.c.ledger == ledger,
+            later.c.state == PENDING,
+            first.c.ledger == ledger,
+            sa.tuple_(first.c.created_at, first.c.id) < sa.tuple_(later.c.created_at, later.c.id),
+            unsettled | ((part.c.state == PLANNED) & (part.c.revision > 0)),
+        )
+        .distinct()
     )
-    number: int | None = tx.connection.scalar(query)
-    return number
+    found: dict[int, set[int]] = {}
+    pairs: list[Any] = list(tx.execute(query).all())
+    for number, earlier in pairs:
+        found.setdefault(number, set()).add(earlier)
+    return found
 
 
 def still_open(tx: Tx, ids: Collection[int]) -> set[int]:
@@ -191,10 +239,9 @@ def attempts_failed(tx: Tx, number: int) -> int:
 
 
 def sends(tx: Tx, number: int, key: str) -> int:
-    """How often an entry was sent under this key."""
-    query = sa.select(sa.func.count()).where(
-        attempt.c.entry == number, attempt.c.key == key, attempt.c.outcome == "sending"
-    )
+    """How often an entry was sent, or may have been, under this key."""
+    weight = sa.case((attempt.c.outcome == "sending", 1), (attempt.c.outcome == "not_begun", -1), else_=0)
+    query = sa.select(sa.func.sum(weight)).where(attempt.c.entry == number, attempt.c.key == key)
     return int(tx.connection.scalar(query) or 0)
 
 
@@ -244,29 +291,50 @@ def seal(tx: Tx, row: Any, parts: Sequence[Sealed], *, state: str, now: int) -> 
 
 
 # ── on the way ─────────────────────────────────────────────────────────────────────────────────────────────────────
-def claim(tx: Tx, held: Lane, row: Any, key: str, *, now: int, deadline: int) -> bool:
-    """`pending` (or `unknown`, for a replay) → `sending`, with key, fence, attempt and deadline. False: fenced off."""
-    ours = sa.exists().where(lane.c.id == held.id, lane.c.fence == held.fence)
-    where = (entry.c.id == row.id) & (entry.c.state == row.state) & ours
-    values = {
-        "state": SENDING,
-        "key": key,
-        "fence": held.fence,
-        "attempts": entry.c.attempts + 1,
-        "deadline": deadline,
-        "sent_at": sa.func.coalesce(entry.c.sent_at, now),
-        "not_before": None,
-    }
-    if tx.execute(sa.update(entry).where(where).values(values)).rowcount != 1:
-        return False
-    note(tx, row.id, row.attempts + 1, key, at=now, outcome="sending")
-    return True
+def claim(
+    tx: Tx, held: Lane, rows: Sequence[Any], keys: Mapping[int, str], *, now: int, deadline: int
+) -> dict[int, str]:
+    """These entries, `pending` (or `unknown`, for a replay) → `sending`, with key, fence, attempt and deadline.
+
+    The caller has renewed the lane in this transaction, so nobody else can take it before the commit. Returns the
+    entries that were left alone because they are no longer in the state they were read in, with the state they are in.
+    """
+    query = sa.select(entry.c.id, entry.c.state).where(entry.c.id.in_([row.id for row in rows]))
+    states = {number: state for number, state in tx.execute(query.with_for_update())}
+    taken = [row for row in rows if states.get(row.id) == row.state]
+    if taken:
+        same = {"new_fence": held.fence, "new_deadline": deadline, "now": now}
+        tx.execute(_CLAIM, [{"number": row.id, "new_key": keys[row.id], **same} for row in taken])
+        note(tx, [Step(row.id, row.attempts + 1, keys[row.id], now, "sending") for row in taken])
+    return {number: state for number, state in states.items() if number not in {row.id for row in taken}}
+
+
+def unclaim(tx: Tx, held: Lane, rows: Sequence[Any], keys: Mapping[int, str], *, now: int) -> None:
+    """Claimed entries of which this holder knows that not a byte left: as they were read, before the claim."""
+    for row in rows:
+        where = (entry.c.id == row.id) & (entry.c.state == SENDING) & (entry.c.fence == held.fence)
+        same = {name: getattr(row, name) for name in ("state", "deadline", "sent_at", "not_before")}
+        tx.execute(sa.update(entry).where(where).values(same))
+    note(tx, [Step(row.id, row.attempts + 1, keys[row.id], now, "not_begun") for row in rows])
 
 
 def settle(tx: Tx, held: Lane, row: Any, state: str, *, was: str = SENDING, **values: Any) -> bool:
     """Move an entry on, if it is still in `was` under our fence. False: fenced off, the result is dropped."""
     where = (entry.c.id == row.id) & (entry.c.state == was) & (entry.c.fence == held.fence)
     return tx.execute(sa.update(entry).where(where).values(state=state, **values)).rowcount == 1
+
+
+def settle_posted(tx: Tx, held: Lane, ledger_ids: Mapping[int, str], *, was: str, now: int) -> bool:
+    """Move entries to `posted` under their ledger's ids, if all are still in `was` under our fence. False: fenced off,
+    nothing is changed."""
+    if not ledger_ids:
+        return True
+    where = (entry.c.id.in_(list(ledger_ids))) & (entry.c.state == was) & (entry.c.fence == held.fence)
+    ours = list(tx.connection.scalars(sa.select(entry.c.id).where(where).with_for_update()))
+    if len(ours) != len(ledger_ids):
+        return False
+    tx.execute(_POST, [{"number": number, "id_there": there, "now": now} for number, there in ledger_ids.items()])
+    return True
 
 
 def adopt(tx: Tx, held: Lane, company: int, ledger: str) -> list[int]:
@@ -279,14 +347,14 @@ def adopt(tx: Tx, held: Lane, company: int, ledger: str) -> list[int]:
     return lost
 
 
-def note(tx: Tx, number: int, n: int, key: str, *, at: int, outcome: str, detail: str | None = None) -> None:
-    """Write down one step of the `n`-th attempt to deliver entry `number`."""
-    tx.execute(sa.insert(attempt).values(entry=number, n=n, at=at, key=key, outcome=outcome, detail=detail))
+def note(tx: Tx, steps: Sequence[Step]) -> None:
+    """Write down steps of attempts to deliver."""
+    tx.insert(attempt, Step._fields, steps)
 
 
-def acknowledge(tx: Tx, number: int, *, at: int, ledger_id: str, revision: str, body: str) -> None:
-    """Write down what the ledger said it holds."""
-    tx.execute(sa.insert(receipt).values(entry=number, at=at, ledger_id=ledger_id, revision=revision, body=body))
+def acknowledge(tx: Tx, said: Sequence[tuple[int, str, str, str]], *, at: int) -> None:
+    """Write down what the ledger said it holds: (entry, ledger id, revision, body) each."""
+    tx.insert(receipt, ("at", "entry", "ledger_id", "revision", "body"), [(at, *each) for each in said])
 
 
 def hold(tx: Tx, row: Any) -> None:

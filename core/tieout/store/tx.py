@@ -56,6 +56,20 @@ class Tx:
         self._next_id[table.name] = first + count
         return range(first, first + count)
 
+    def known_before(
+        self, table: sa.Table, column: str, values: Sequence[int], company: int, batch: int, at: int
+    ) -> set[int]:
+        """Those values of `column` that a row of an earlier batch, or of an earlier instant, has."""
+        if not values:
+            return set()
+        same = f'company = {int(company)} AND t."{column}" = p.value AND (t.batch <= {int(batch)} OR t.at <= {int(at)})'
+        exists = f'EXISTS (SELECT 1 FROM "{table.name}" t WHERE {same})'
+        if self.dialect == "sqlite":
+            sql, given = f"SELECT p.value FROM json_each(?) p WHERE {exists}", (json.dumps(list(values)),)
+        else:
+            sql, given = f"SELECT p.value FROM unnest(%s::bigint[]) AS p(value) WHERE {exists}", (list(values),)  # type: ignore[assignment]
+        return {row[0] for row in self.connection.exec_driver_sql(sql, given)}
+
     def starting_with(self, table: sa.Table, column: str, prefixes: Sequence[str]) -> list[int]:
         """Ids of rows whose text `column` begins with one of these, by its index: a range a prefix."""
         if not prefixes:
