@@ -18,14 +18,14 @@ import sqlalchemy as sa
 
 from tieout.deliver.post import Placed, Rules, concerned, plan, post
 from tieout.errors import TieoutError
-from tieout.model.event import EventLine, OrderKey
+from tieout.model.event import EventLine
 from tieout.model.journal import Booking, Flow
 from tieout.model.money import to_minor
 from tieout.operations.desk import Desk
 from tieout.posting.bookings import Refusal
 from tieout.posting.dates import PostingDays
 from tieout.store.exceptions import NewException, close_numbers, open_exceptions
-from tieout.store.history import StoreHistory
+from tieout.store.history import ReadingHistory, StoreHistory
 from tieout.store.holdings import write_holdings
 from tieout.store.schema import batch, checkpoint, event, exception, meta, superseded
 from tieout.store.tx import Tx
@@ -185,12 +185,12 @@ class Books:
         try:
             with desk.store.read() as rx:
                 if everything:
-                    history, changes = self._everything(rx, Reading)
+                    history, changes = self._everything(rx, ReadingHistory)
                 else:
                     span = self._span(rx)
                     if span is None:
                         return [], [], 0
-                    history = Reading(
+                    history = ReadingHistory(
                         rx, desk.names, done=span.done, up_to=span.up_to, horizon=END_OF_TIME, since=desk.cutover_at(rx)
                     )
                     changes = self._whole(rx, span, history)
@@ -424,16 +424,6 @@ class Books:
             data={"type": line.type, "document": line.document, "item": line.item},
         )
         return self.desk.pulling.owned(new)
-
-
-class Reading(StoreHistory):
-    """History for a plan: what it would cache is not kept."""
-
-    def save(self, item: str, key: OrderKey, data: bytes) -> None: ...
-
-    def forget(self, item: str, key: OrderKey) -> None: ...
-
-    def touched(self, line: EventLine, items: Sequence[str]) -> None: ...
 
 
 def worth_of(state: ItemState) -> dict[str, tuple[int, int]]:

@@ -6,6 +6,7 @@ the journal or to any cache: the control total is the proof of both.
 
 from __future__ import annotations
 
+import json
 import zlib
 from array import array
 from bisect import bisect_right
@@ -18,7 +19,7 @@ import sqlalchemy as sa
 
 from tieout.config.project import Connection
 from tieout.errors import UsageError
-from tieout.model.event import EPOCH, EventLine, OrderKey, order_key
+from tieout.model.event import EPOCH, EventLine, OrderKey
 from tieout.model.journal import Flow
 from tieout.model.money import allocate, from_minor, spread
 from tieout.model.quantity import from_scaled
@@ -27,9 +28,8 @@ from tieout.operations.desk import Desk
 from tieout.operations.office import Office
 from tieout.pull.canonical import decode_records
 from tieout.store import balances
-from tieout.store.history import StoreHistory
-from tieout.store.names import Names
-from tieout.store.schema import batch, event, name, page
+from tieout.store.history import ReadingHistory
+from tieout.store.schema import batch, event, meta, name, page
 from tieout.store.tx import Tx
 from tieout.valuation.engine import LANDED, Valuer
 from tieout.valuation.replay import Change, advance
@@ -45,27 +45,14 @@ _RARE = STOCK_ROLES - _MAIN
 Place = tuple[str, str, str]  # item, role, location
 
 
-class Known(StoreHistory):
-    """What had landed up to a batch and happened up to an instant; reads no cache and writes none.
-
-    `touching` remembers which items a line without an item of its own stands for, as it is valued. It is shared by the
-    histories of one valuation.
-    """
+class Known(ReadingHistory):
+    """What had landed up to a batch and happened up to an instant; reads no cache of values and writes nothing."""
 
     def __init__(
-        self, tx: Tx, names: Names, *, up_to: int, horizon: int, touching: dict[str, dict[OrderKey, EventLine]]
+        self, rx: Tx, desk: Desk, *, up_to: int, horizon: int, touching: dict[str, dict[OrderKey, EventLine]]
     ) -> None:
-        super().__init__(tx, names, done=0, up_to=up_to, horizon=horizon)
+        super().__init__(rx, desk.names, done=0, up_to=up_to, horizon=horizon, since=desk.cutover_at(rx))
         self.touching = touching
-
-    def lines(self, item: str, after: OrderKey | None = None) -> list[EventLine]:
-        found = super().lines(item, after)
-        more = self.touching.get(item)
-        if not more:
-            return found
-        keyed = {order_key(line): line for line in found}
-        keyed.update((key, line) for key, line in more.items() if after is None or key > after)
-        return [keyed[key] for key in sorted(keyed)]
 
     def between(self, after: int, until: int) -> list[EventLine]:
         """Lines of two instants' time, the second included."""
@@ -73,15 +60,6 @@ class Known(StoreHistory):
 
     def checkpoint(self, item: str, before: OrderKey) -> tuple[OrderKey, bytes] | None:
         return None
-
-    def save(self, item: str, key: OrderKey, data: bytes) -> None: ...
-
-    def forget(self, item: str, key: OrderKey) -> None: ...
-
-    def touched(self, line: EventLine, items: Sequence[str]) -> None:
-        for item in items:
-            if item and item != line.item:
-                self.touching.setdefault(item, {})[order_key(line)] = line
 
 
 class Reperformed(NamedTuple):
@@ -113,6 +91,12 @@ def last_batch(rx: Tx, desk: Desk, received: int | None = None) -> int:
     return int(rx.execute(query).scalar() or 0)
 
 
+def valued_through(rx: Tx, desk: Desk) -> int:
+    """The last batch the books have taken in whole."""
+    text = rx.execute(sa.select(meta.c.value).where(meta.c.key == f"books:{desk.id}")).scalar()
+    return int(json.loads(text)[0]) if text else 0
+
+
 def reperform(rx: Tx, desk: Desk, *, up_to: int, horizon: int = END_OF_TIME) -> Reperformed:
     """Value everything that landed up to batch `up_to` and happened up to `horizon` (UTC microseconds, inclusive)."""
     valuer = new_valuer(desk)
@@ -120,7 +104,7 @@ def reperform(rx: Tx, desk: Desk, *, up_to: int, horizon: int = END_OF_TIME) -> 
     rare: dict[tuple[str, str], list[tuple[Place, int]]] = {}
     refused: set[tuple[str, str]] = set()
     for after, until in _pieces(rx, desk, up_to, horizon):
-        history = Known(rx, desk.names, up_to=up_to, horizon=until, touching=touching)
+        history = Known(rx, desk, up_to=up_to, horizon=until, touching=touching)
         for result in advance(valuer, history, [Change(line) for line in history.between(after, until)]):
             line = result.line
             key = (line.event_id, line.line_id)
@@ -244,7 +228,7 @@ def _rows(
         if not quantity and not value:
             continue
         held = _layers(desk, state, members, documents) if documents is not None else []
-        for place, q, v in _spread(_at(state, places, role, location, quantity, pools), quantity, value):
+        for place, q, v in _spread(_at(state, places, (role, location), pools), quantity, value):
             yield {
                 "item": state.item,
                 "location": place,
@@ -260,14 +244,11 @@ def _rows(
 
 
 def _at(
-    state: ItemState,
-    places: Mapping[Place, int],
-    role: str,
-    location: str,
-    quantity: int,
-    pools: Mapping[tuple[str, str], Sequence[Pool]],
+    state: ItemState, places: Mapping[Place, int], key: tuple[str, str], pools: Mapping[tuple[str, str], Sequence[Pool]]
 ) -> dict[str, int]:
     """Where the units of a pool are: its own place, or for a pool of the whole company the places that hold them."""
+    role, location = key
+    quantity = sum(_held(pool)[0] for pool in pools[key])
     if location or role not in STOCK_ROLES:
         return {location: quantity}
     other: dict[str, int] = {}
@@ -414,6 +395,6 @@ def _newest(rx: Tx, office: Office, source: str) -> list[Mapping[str, Any]]:
 def page_records(rx: Tx, office: Office, number: int) -> list[Mapping[str, Any]]:
     """All records of a landed page, read by its connector where the bytes are of its own kind."""
     query = sa.select(page.c.codec, page.c.body, name.c.text).join(name, name.c.id == page.c.source)
-    codec, packed, source = rx.execute(query.where(page.c.id == number)).one()
-    body = zlib.decompress(packed)
-    return decode_records(body) if codec == "json" else list(office.intake.decode(source, body, codec))
+    row = rx.execute(query.where(page.c.id == number)).one()
+    body = zlib.decompress(row.body)
+    return decode_records(body) if row.codec == "json" else list(office.intake.decode(row.text, body, row.codec))

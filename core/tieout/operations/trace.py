@@ -185,17 +185,30 @@ class Tracer:
     def _some(self, text: str, rows: list[int]) -> Seeds | None:
         return Seeds(text, rows, [], []) if rows else None
 
+    def versions_of(self, line: EventLine) -> list[int]:
+        """Rows of every version of one line of an event."""
+        found = self._lines(self._versions([line.row]))
+        return [row for row, each in found.items() if (each.event_id, each.line_id) == (line.event_id, line.line_id)]
+
     def _versions(self, rows: Sequence[int]) -> list[int]:
         """These events with all their lines and all versions of them, in order of landing."""
-        keys = {row[0] for row in self.rx.select_keys(event, ("key",), "id", rows)}
-        documents = {row[0] for row in self.rx.select_keys(event, ("record",), "id", rows)}
-        near = self.rx.select_keys(event, ("id", "key"), "record", documents)
-        found = {number for number, key in near if key in keys} | set(rows)
+        first = self.rx.select_keys(event, ("key", "record"), "id", rows)
+        keys, documents = {row[0] for row in first}, {row[1] for row in first}
+        found = set(rows)
         # an event's versions come from landings of one record key
-        same = self.rx.select_keys(record, ("source", "key"), "id", documents)
-        older = [row[0] for row in self.rx.select_keys(record, ("id",), "key", {key for _, key in same})]
+        same = {row[0] for row in self.rx.select_keys(record, ("key",), "id", documents)}
+        older = self._landings(same)
         found |= {number for number, key in self.rx.select_keys(event, ("id", "key"), "record", older) if key in keys}
         return sorted(found)
+
+    def _landings(self, keys: Iterable[bytes]) -> list[int]:
+        """Every record row of these keys; the index of records begins with the source."""
+        known = sa.select(name.c.id).where(name.c.company == self.desk.id, name.c.kind == "source")
+        return [
+            row[0]
+            for source in self.rx.execute(known).scalars().all()
+            for row in self.rx.select_keys(record, ("id",), "key", keys, source=source)
+        ]
 
     # ── reading ────────────────────────────────────────────────────────────────────────────────────────────────────
     def _lines(self, rows: Iterable[int]) -> dict[int, EventLine]:
@@ -341,12 +354,12 @@ class Tracer:
         out: dict[int, dict[str, int]] = {}
         for sign, side in ((1, b.debit), (-1, b.credit)):
             query = sa.select(b.entry, side, sa.func.sum(b.amount)).where(b.entry.in_(ids)).group_by(b.entry, side)
-            found = self.rx.execute(query).all()
+            found: list[Any] = list(self.rx.execute(query).all())
             legs = self.desk.journal.legs(self.rx, {row[1] for row in found})
-            for number, leg, amount in found:
-                sums = out.setdefault(number, {})
-                account = legs[leg].account
-                sums[account] = sums.get(account, 0) + sign * int(amount)
+            for row in found:
+                sums = out.setdefault(row[0], {})
+                account = legs[row[1]].account
+                sums[account] = sums.get(account, 0) + sign * int(row[2])
         return out
 
 
