@@ -11,7 +11,9 @@ import sqlite3
 import sys
 import time
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -25,7 +27,7 @@ create table line(movement integer, account text, amount integer);
 """
 
 
-def pages(path: Path):
+def pages(path: Path) -> Iterator[list[dict[str, Any]]]:
     with path.open("rb") as file:
         chunk = []
         for raw in file:
@@ -60,9 +62,9 @@ def run(feed: Path, database: Path) -> int:
     db.executescript("pragma journal_mode=wal; pragma synchronous=full;" + TABLES)
     seen: set[str] = set()
     layers: dict[str, deque[list[int]]] = {}
-    movements: list[tuple] = []
-    consumptions: list[tuple] = []
-    lines: list[tuple] = []
+    movements: list[tuple[Any, ...]] = []
+    consumptions: list[tuple[Any, ...]] = []
+    lines: list[tuple[Any, ...]] = []
     number = 0
 
     def commit() -> None:
