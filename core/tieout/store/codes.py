@@ -94,4 +94,9 @@ CODES: dict[str, tuple[str, str, str]] = {
         "Ignoring or resolving an exception by hand needs a reason, which the auditor will read.",
         "Give `--reason`.",
     ),
+    "TO8019": (
+        "journal and cost disagree",
+        "What is posted for a movement is not what its events, valued again, say it cost.",
+        "Run `tieout db verify`; it names the cache or the entry that was changed. Then `tieout plan`.",
+    ),
 }
