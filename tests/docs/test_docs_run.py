@@ -34,10 +34,17 @@ def blocks(page: Path) -> list[tuple[str, dict[str, str], str]]:
     return found
 
 
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the commands keep compiled modules, also where the surroundings forbid it: a page runs many of them."""
+    return tmp_path_factory.mktemp("compiled")
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_every_block_of_a_page_runs_or_parses(page: Path, tmp_path: Path) -> None:
+def test_every_block_of_a_page_runs_or_parses(page: Path, tmp_path: Path, compiled: Path) -> None:
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
+        "PYTHONPYCACHEPREFIX": str(compiled),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "TIEOUT_ACTOR": "reader",
         "HOME": str(tmp_path),
