@@ -1,7 +1,7 @@
 """Guarantee: whatever point the process dies at and whatever the ledger answers, no document is lost, none is doubled,
 and a correction never arrives before what it corrects. Checked against the ledger's own books, not against ours.
 
-Every run: two days are posted and delivered, one of them is corrected and delivered again; the process is killed at the
+Every run: three days are posted and delivered, one of them is corrected and delivered again; the process is killed at the
 n-th failpoint (sometimes a second time during recovery) and starts again on the same files.
 """
 
@@ -29,7 +29,7 @@ from tieout.testing.fake_ledger import FakeLedger
 
 UNIT = 1_000_000
 RUNS_PER_CELL = 3
-EXPECTED = {"1400": -(575 + 300), "5000": 575 + 300}
+EXPECTED = {"1400": -(575 + 300 + 200), "5000": 575 + 300 + 200}
 
 KINDS = {
     "nothing": Idempotency(kind="none", late_commit_seconds_max=20),
@@ -70,11 +70,11 @@ class Crash(BaseException):
 
 
 class World:
-    """A process that can die, its files, and a ledger that lives on."""
+    """A process that can die, its files, and a ledger that lives on. `group`: entries that leave together at most."""
 
-    def __init__(self, template: Path, folder: Path, known: Idempotency) -> None:
+    def __init__(self, template: Path, folder: Path, known: Idempotency, group: int) -> None:
         shutil.copytree(template, folder)
-        self.folder = folder
+        self.folder, self.group = folder, group
         self.books = Books(folder)
         self.books.now = START + 40 * 86_400_000_000
         self.ledger = FakeLedger(clock=self.clock, idempotency=known)
@@ -100,6 +100,7 @@ class World:
             clock=self.clock,
             sleep=lambda _: None,
             is_dead=lambda _: True,
+            group_max=self.group,
         )
         drain(self.books.store, self.books.journal, delivery)
 
@@ -113,7 +114,7 @@ def sale(number: int, amount: int, day: date) -> Flow:
     return Flow(event_line(number, day=day, quantity=UNIT), "SAL-04", "cogs", "inventory", amount, UNIT)
 
 
-FIRST = [sale(1, 500, date(2026, 3, 1)), sale(2, 300, date(2026, 3, 2))]
+FIRST = [sale(1, 500, date(2026, 3, 1)), sale(2, 300, date(2026, 3, 2)), sale(3, 200, date(2026, 3, 3))]
 CORRECTED = [sale(1, 575, date(2026, 3, 1))]
 
 
@@ -146,8 +147,8 @@ def crash_at(number: int | None) -> Counter[str]:
 
 
 def run(world: World, faults: list[str], crashes: list[int | None]) -> None:
-    """The two days, the correction, and drains with time passing, until nothing moves; restarted after each crash."""
-    lines = dict(zip([1, 2], [flow.line for flow in FIRST], strict=True))
+    """The three days, the correction, and drains with time passing, until nothing moves; restarted after each crash."""
+    lines = dict(zip([1, 2, 3], [flow.line for flow in FIRST], strict=True))
     world.books.lines = lines
     world.ledger.faults = list(faults)
     crash_at(crashes.pop(0) if crashes else None)
@@ -206,8 +207,9 @@ def test_nothing_lost_nothing_doubled_order_kept(kind: str, mix: str, template: 
     for number in range(RUNS_PER_CELL):
         faults = [dice.choice(MIXES[mix]) for _ in range(dice.randint(0, 4))] if MIXES[mix] else []
         crashes: list[int | None] = [dice.randint(1, 40), dice.randint(1, 30) if number % 2 else None]
-        world = World(template, tmp_path / str(number), KINDS[kind])
-        story = f"{kind}; faults {faults}; crashes {crashes}"
+        group = dice.choice([2, 3])
+        world = World(template, tmp_path / str(number), KINDS[kind], group)
+        story = f"{kind}; groups of {group}; faults {faults}; crashes {crashes}"
         try:
             run(world, faults, list(crashes))
             check(world)
@@ -221,10 +223,10 @@ def test_nothing_lost_nothing_doubled_order_kept(kind: str, mix: str, template: 
 def test_every_failpoint_is_passed(template: Path, tmp_path: Path) -> None:
     passed: Counter[str] = Counter()
     for kind in ("key", "look-up", "nothing"):
-        world = World(template, tmp_path / kind, KINDS[kind])
+        world = World(template, tmp_path / kind, KINDS[kind], 3)
         counting = crash_at(None)
         world.ledger.faults = ["timeout_before", "invalid"]
-        world.books.lines = dict(zip([1, 2], [flow.line for flow in FIRST], strict=True))
+        world.books.lines = dict(zip([1, 2, 3], [flow.line for flow in FIRST], strict=True))
         world.books.post(FIRST)
         for _ in range(8):
             world.drain()

@@ -96,7 +96,7 @@ def test_a_day_leaves_as_one_document_and_nothing_leaves_twice(desk: Desk) -> No
         assert numbers == [1, 2]
         assert rx.connection.scalar(sa.select(sa.func.count()).select_from(receipt)) == 2
         assert (
-            list(rx.connection.scalars(sa.select(attempt.c.outcome).order_by(attempt.c.id)))
+            list(rx.connection.scalars(sa.select(attempt.c.outcome).order_by(attempt.c.entry, attempt.c.id)))
             == [
                 "sending",
                 "receipt",

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from tieout.deliver import problems
+from tieout.deliver.chains import Chains
 from tieout.deliver.resolve import resolve
 from tieout.deliver.seal import seal_due
 from tieout.deliver.send import FencedOff, Sent, send
@@ -124,15 +125,16 @@ def _settle_unknown(work: Work, done: Drained) -> bool:
 
 
 def _send_pending(work: Work, done: Drained) -> bool:
-    """Every pending entry whose chain is free, oldest first. False: the lane stops."""
+    """Every pending entry whose chain is free, oldest first, in groups. False: the lane stops."""
     store, delivery, _ = work
     with store.read() as rx:
         rows = outbox.entries(rx, delivery.company, delivery.connection, [outbox.PENDING])
         stuck = outbox.entries(rx, delivery.company, delivery.connection, _BLOCKING)
-    blocked = {row.lineage for row in stuck}
+        waits = outbox.waiting_for(rx, delivery.company, delivery.connection)
+    chains = Chains(rows, stuck, waits)
     parked = sum(row.state == outbox.PARKED for row in stuck)
-    done.blocked = 0
-    for row in rows:
+    go_on = True
+    while go_on and (group := chains.next_group(delivery.group)):
         if parked >= delivery.parked_max:
             done.error = TieoutError(
                 f"{parked} entries of {delivery.connection} are parked; nothing more is sent",
@@ -140,28 +142,30 @@ def _send_pending(work: Work, done: Drained) -> bool:
                 fix="decide the parked entries, oldest first",
             )
             return False
-        if row.lineage in blocked or (blocked and _overtakes(store, row)):
-            blocked.add(row.lineage)
-            done.blocked += 1
-            continue
-        sent = send(work, row)
-        if sent.state == outbox.UNKNOWN and not sent.stop:
+        sent = _send_group(work, group)
+        chains.put_back([row for row in group if not sent[row.id].begun])
+        begun = [(row, sent[row.id]) for row in group if sent[row.id].begun]
+        for row, each in begun:
+            if each.state == outbox.REJECTED:
+                _handle_rejection(store, delivery, row.id, each, done)
+            parked += each.state == outbox.PARKED
+            chains.settled(row, each.state)
+            go_on = _count(done, each) and go_on
+        go_on = go_on and bool(begun)
+    done.blocked = chains.blocked
+    return go_on
+
+
+def _send_group(work: Work, group: list[Any]) -> dict[int, Sent]:
+    """What came of each of a group; what is in doubt is resolved at once, if that can be done now."""
+    store, delivery, _ = work
+    sent = send(work, group)
+    for row in group:
+        if sent[row.id].state == outbox.UNKNOWN and not sent[row.id].stop:
             with store.read() as rx:
-                sent = resolve(work, outbox.one(rx, delivery.company, row.id))
-        if sent.state == outbox.REJECTED:
-            _handle_rejection(store, delivery, row.id, sent, done)
-        if sent.state == outbox.PARKED:
-            parked += 1
-        if sent.state in _BLOCKING:
-            blocked.add(row.lineage)
-        if not _count(done, sent):
-            return False
-    return True
-
-
-def _overtakes(store: Store, row: Any) -> bool:
-    with store.read() as rx:
-        return outbox.waits_for(rx, row) is not None
+                again = outbox.one(rx, delivery.company, row.id)
+            sent[row.id] = resolve(work, again)
+    return sent
 
 
 def _count(done: Drained, sent: Sent) -> bool:

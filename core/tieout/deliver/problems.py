@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
-
-import sqlalchemy as sa
 
 from tieout.errors import TieoutError
 from tieout.posting import reference
@@ -33,10 +32,11 @@ def raise_for(tx: Tx, company: int, row: Any, error: TieoutError) -> None:
 
 def close(tx: Tx, company: int, row: Any, why: str) -> None:
     """Close the exception of an entry, if one is open."""
-    query = sa.select(exception.c.id).where(
-        exception.c.company == company,
-        exception.c.stage == STAGE,
-        exception.c.subject == f"entry {row.id}",
-        exception.c.state == "open",
-    )
-    close_numbers(tx, list(tx.connection.scalars(query)), why)
+    close_all(tx, company, [row.id], why)
+
+
+def close_all(tx: Tx, company: int, entries: Iterable[int], why: str) -> None:
+    """Close the exceptions of these entries that are open."""
+    subjects = [f"entry {number}" for number in entries]
+    found = tx.select_keys(exception, ("id",), "subject", subjects, company=company, stage=STAGE, state="open")
+    close_numbers(tx, [row[0] for row in found], why)

@@ -12,7 +12,7 @@ from typing import Any
 
 from tieout.deliver import problems
 from tieout.deliver.seal import key_of
-from tieout.deliver.send import FencedOff, Sent, accept, send
+from tieout.deliver.send import FencedOff, Outcome, Sent, accept, send, wrong
 from tieout.deliver.settings import SECOND, Delivery, Work
 from tieout.errors import Rejected, TieoutError, VendorError
 from tieout.failpoints import failpoint
@@ -33,7 +33,7 @@ def resolve(work: Work, row: Any) -> Sent:
     sent = Sent(outbox.UNKNOWN)
     repeatable = _key_is_good(delivery, row, sends) or known.unique_reference
     if sends < delivery.sends_per_key_max and repeatable:
-        sent = send(work, row)
+        sent = send(work, [row])[row.id]
         if sent.state != outbox.UNKNOWN or sent.stop:
             return sent
         with store.read() as rx:
@@ -72,7 +72,8 @@ def _look_up(work: Work, row: Any) -> Sent:
         return Sent(outbox.UNKNOWN, stop=True)
     with store.write() as tx:
         if receipt is not None:
-            sent = accept(tx, work, row, receipt, was=outbox.UNKNOWN)
+            found = Outcome(row, asked_at, receipt, wrong(row, receipt))
+            sent = accept(tx, work, [found], was=outbox.UNKNOWN)[row.id]
         else:
             generation = row.generation + 1
             values = {
@@ -82,7 +83,7 @@ def _look_up(work: Work, row: Any) -> Sent:
             }
             if not outbox.settle(tx, held, row, outbox.PENDING, was=outbox.UNKNOWN, **values):
                 raise FencedOff(row.reference)
-            outbox.note(tx, row.id, row.attempts, row.key, at=asked_at, outcome="absent")
+            outbox.note(tx, [outbox.Step(row.id, row.attempts, row.key, asked_at, "absent")])
             sent = Sent(outbox.PENDING)
         failpoint("resolve: in settle")
     failpoint("resolve: after settle")

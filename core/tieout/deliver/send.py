@@ -1,7 +1,8 @@
-"""One document, one call: claim it, send its stored bytes, and write down what came of it.
+"""A group of documents, a call each: claim them, send their stored bytes in order, and write down what came of them.
 
-`sending` is committed before the first byte leaves, so a crash leaves either `pending` (surely not sent) or `sending`
-(may have been). What the answer means:
+`sending` is committed for the whole group before its first byte leaves, so a crash leaves either `pending` (surely not
+sent) or `sending` (may have been). No two of a group depend on each other, and the first call that leaves anything in
+doubt ends the group: those not begun are as they were before. What an answer means:
 
     receipt that holds what was sent      posted
     Retryable, RateLimited, NeedsReauth   nothing was written: pending again, the lane stops
@@ -12,9 +13,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+from tenacity import Retrying, retry_if_exception_type, wait_exponential
 
 from tieout.deliver import problems
 from tieout.deliver.seal import key_of
@@ -26,7 +28,7 @@ from tieout.model.money import from_minor
 from tieout.posting import reference
 from tieout.posting.compare import differences, size
 from tieout.store import outbox
-from tieout.store.outbox import Lane
+from tieout.store.outbox import Lane, Step
 from tieout.store.tx import Tx
 
 
@@ -35,112 +37,178 @@ class FencedOff(Exception):  # noqa: N818  (not an error: another holder has the
 
 
 class Sent(NamedTuple):
-    """`state` the entry is in now; `error` what stopped it; `stop`: nothing more can be sent on this lane for now."""
+    """`state` the entry is in now; `error` what stopped it; `stop`: nothing more can be sent on this lane for now;
+    `begun` False: the group ended before it, it is as it was."""
 
     state: str
     error: TieoutError | None = None
     stop: bool = False
+    begun: bool = True
 
 
-def send(work: Work, row: Any) -> Sent:
-    """Send a pending entry, or an unknown one once more under its own key. Raises FencedOff.
+class Outcome(NamedTuple):
+    """What came of one claimed entry: when its last call began (UTC microseconds), what it returned or raised, and in
+    what the receipt differs from what was sent. `result` None: no call was begun."""
 
-    An entry that is no longer in the state it was read in is left alone."""
+    row: Any
+    started: int = 0
+    result: Receipt | Exception | None = None
+    wrong: Sequence[str] = ()
+
+    @property
+    def certain(self) -> bool:
+        """In the ledger as it was sent, or surely not in it for a reason of its own."""
+        return isinstance(self.result, Rejected) or (isinstance(self.result, Receipt) and not self.wrong)
+
+
+def send(work: Work, rows: Sequence[Any]) -> dict[int, Sent]:
+    """Send pending entries that do not depend on each other, or an unknown one once more under its own key.
+
+    Returns entry id → what came of it. An entry that is no longer in the state it was read in is left alone; so is what
+    comes after a call that stops the group, or after half the lease. Raises FencedOff."""
     store, delivery, held = work
-    key = key_of(delivery, row.reference, row.generation, row.body)
-    replay = row.state == outbox.UNKNOWN
+    keys = {row.id: key_of(delivery, row.reference, row.generation, row.body) for row in rows}
     now = delivery.clock()
+    until = now + delivery.send_for
     failpoint("send: before claim")
     with store.write() as tx:
-        deadline = now + delivery.deadline_seconds * SECOND
         ours = outbox.renew_lane(tx, held, until=now + delivery.lease)
-        claimed = ours and outbox.claim(tx, held, row, key, now=now, deadline=deadline)
-        current = outbox.one(tx, delivery.company, row.id).state
+        deadline = until + delivery.deadline_seconds * SECOND
+        others = outbox.claim(tx, held, rows, keys, now=now, deadline=deadline) if ours else {}
         failpoint("send: in claim")
     if not ours:
-        raise FencedOff(row.reference)
-    if not claimed:
-        return Sent(current)
+        raise FencedOff(rows[0].reference)
     failpoint("send: after claim")
-    result = _call(delivery, row.body, key)
-    failpoint("send: after call")
+    outcomes = _call_each(delivery, [row for row in rows if row.id not in others], keys, until)
     with store.write() as tx:
-        sent = _settle(tx, work, row, key, result, replay=replay)
+        if not outbox.renew_lane(tx, held, until=delivery.clock() + delivery.lease):
+            raise FencedOff(rows[0].reference)
+        sent = _settle(tx, work, outcomes, keys)
         failpoint("send: in settle")
     failpoint("send: after settle")
-    return sent
+    return {**{number: Sent(state) for number, state in others.items()}, **sent}
 
 
-def _call(delivery: Delivery, body: bytes, key: str) -> Receipt | Exception:
+def _call_each(delivery: Delivery, rows: Sequence[Any], keys: Mapping[int, str], until: int) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    for row in rows:
+        if (outcomes and not outcomes[-1].certain) or delivery.clock() >= until:
+            break
+        outcomes.append(_call(delivery, row, keys[row.id], until))
+        failpoint("send: after call")
+    return outcomes + [Outcome(row) for row in rows[len(outcomes) :]]
+
+
+def _call(delivery: Delivery, row: Any, key: str, until: int) -> Outcome:
     """The vendor's answer, or what was raised instead. Passing faults are retried here, briefly."""
+    started = 0
+
+    def once() -> Receipt:
+        nonlocal started
+        started = delivery.clock()
+        return delivery.ledger.deliver(row.body, key)
+
     retrying = Retrying(
         retry=retry_if_exception_type(Retryable),
-        stop=stop_after_attempt(delivery.retries_max),
+        stop=lambda tried: tried.attempt_number >= delivery.retries_max or delivery.clock() >= until,
         wait=wait_exponential(multiplier=0.5, max=5),
         sleep=delivery.sleep,
         reraise=True,
     )
     try:
-        return retrying(delivery.ledger.deliver, body, key)
+        receipt = retrying(once)
+        return Outcome(row, started, receipt, wrong(row, receipt))
     except Exception as error:  # noqa: BLE001  (whatever a plugin raises after bytes may have left means: unknown)
-        return error
+        return Outcome(row, started, error)
 
 
-def _settle(tx: Tx, work: Work, row: Any, key: str, result: Receipt | Exception, *, replay: bool) -> Sent:
-    _, delivery, held = work
-    now, n = delivery.clock(), row.attempts + 1
-    if isinstance(result, Receipt):
-        outbox.note(tx, row.id, n, key, at=now, outcome="receipt", detail=result.ledger_id)
-        return accept(tx, work, row, result)
-    detail = json.dumps(_words(result), sort_keys=True)
-    if isinstance(result, (Retryable, RateLimited, NeedsReauth)):
-        # refused before anything was written; a replay says nothing about the send before it
-        state = outbox.UNKNOWN if replay else outbox.PENDING
-        outbox.note(tx, row.id, n, key, at=now, outcome="not_sent", detail=detail)
-        _move(tx, held, row, state, error=detail, not_before=_until(result))
-        return Sent(state, result, stop=True)
-    if isinstance(result, Rejected):
-        twin = result.data.get("duplicate_of")
-        if twin:  # a unique reference did its work: the document is there
-            outbox.note(tx, row.id, n, key, at=now, outcome="duplicate", detail=detail)
-            _move(tx, held, row, outbox.POSTED, ledger_id=str(twin), acknowledged_at=now, error=None)
-            return Sent(outbox.POSTED)
-        outbox.note(tx, row.id, n, key, at=now, outcome="rejected", detail=detail)
-        # the first send of a replayed entry may have got in before the reason arose: look before believing
-        state = outbox.UNKNOWN if replay else outbox.REJECTED
-        _move(tx, held, row, state, error=detail)
-        return Sent(state, result)
-    outcome = "unknown" if isinstance(result, Ambiguous) else "error"
-    outbox.note(tx, row.id, n, key, at=now, outcome=outcome, detail=detail)
-    _move(tx, held, row, outbox.UNKNOWN, error=detail)
-    error = result if isinstance(result, TieoutError) else None
-    return Sent(outbox.UNKNOWN, error)
+def wrong(row: Any, receipt: Receipt) -> list[str]:
+    """In what the ledger's receipt differs from the entry, in words."""
+    found = differences(reference.parse(row.document), receipt.day, receipt.lines)
+    if receipt.reference != row.reference:
+        found.insert(0, f"reference {receipt.reference or 'none'} instead of {row.reference}")
+    return found
 
 
-def accept(tx: Tx, work: Work, row: Any, receipt: Receipt, *, was: str = outbox.SENDING) -> Sent:
-    """An entry the ledger says it holds: posted if it holds what was sent, else parked with the differences."""
+def _settle(tx: Tx, work: Work, outcomes: Sequence[Outcome], keys: Mapping[int, str]) -> dict[int, Sent]:
     _, delivery, held = work
     now = delivery.clock()
-    document = reference.parse(row.document)
-    wrong = differences(document, receipt.day, receipt.lines)
-    if receipt.reference != row.reference:
-        wrong.insert(0, f"reference {receipt.reference or 'none'} instead of {row.reference}")
-    body = reference.encode(receipt)
-    state = outbox.PARKED if wrong else outbox.POSTED
-    _move(tx, held, row, state, was=was, ledger_id=receipt.ledger_id, acknowledged_at=now, error=None)
-    outbox.acknowledge(tx, row.id, at=now, ledger_id=receipt.ledger_id, revision=receipt.revision, body=body.decode())
-    if not wrong:
-        problems.close(tx, delivery.company, row, "delivered")
-        return Sent(state)
-    problem = TieoutError(
-        f"{row.reference}: the ledger holds {'; '.join(wrong)}",
-        code="TO6112",
-        where=receipt.ledger_id,
-        amount=from_minor(size(document), document.currency),
-        fix="compare the document in the ledger, correct it there, then mark the entry as posted",
-    )
-    problems.raise_for(tx, delivery.company, row, problem)
-    return Sent(state, problem)
+    unbegun = [outcome.row for outcome in outcomes if outcome.result is None]
+    outbox.unclaim(tx, held, unbegun, keys, now=now)
+    received = [outcome for outcome in outcomes if isinstance(outcome.result, Receipt)]
+    steps = [
+        Step(row.id, row.attempts + 1, keys[row.id], now, "receipt", result.ledger_id)
+        for row, _, result, _ in received
+        if isinstance(result, Receipt)
+    ]
+    outbox.note(tx, steps)
+    sent = {row.id: Sent(row.state, begun=False) for row in unbegun}
+    sent.update(accept(tx, work, received))
+    for outcome in outcomes:
+        if isinstance(outcome.result, Exception):
+            sent[outcome.row.id] = _settle_error(tx, work, outcome, outcome.result, keys[outcome.row.id])
+    return sent
+
+
+def _settle_error(tx: Tx, work: Work, outcome: Outcome, result: Exception, key: str) -> Sent:
+    _, delivery, held = work
+    row = outcome.row
+    replay = row.state == outbox.UNKNOWN
+    # the call is over, so its own wall counts from here, not the group's
+    values: dict[str, Any] = {"deadline": outcome.started + delivery.deadline_seconds * SECOND}
+    values["error"] = json.dumps(_words(result), sort_keys=True)
+    if isinstance(result, (Retryable, RateLimited, NeedsReauth)):
+        # refused before anything was written; a replay says nothing about the send before it
+        told = "not_sent"
+        values["not_before"] = _until(result)
+        sent = Sent(outbox.UNKNOWN if replay else outbox.PENDING, result, stop=True)
+    elif isinstance(result, Rejected) and (twin := result.data.get("duplicate_of")):
+        # a unique reference did its work: the document is there
+        told = "duplicate"
+        values.update(ledger_id=str(twin), acknowledged_at=delivery.clock(), error=None)
+        sent = Sent(outbox.POSTED)
+    elif isinstance(result, Rejected):
+        told = "rejected"
+        # the first send of a replayed entry may have got in before the reason arose: look before believing
+        sent = Sent(outbox.UNKNOWN if replay else outbox.REJECTED, result)
+    else:
+        told = "unknown" if isinstance(result, Ambiguous) else "error"
+        sent = Sent(outbox.UNKNOWN, result if isinstance(result, TieoutError) else None)
+    step = Step(row.id, row.attempts + 1, key, delivery.clock(), told, json.dumps(_words(result), sort_keys=True))
+    outbox.note(tx, [step])
+    _move(tx, held, row, sent.state, **values)
+    return sent
+
+
+def accept(tx: Tx, work: Work, received: Sequence[Outcome], *, was: str = outbox.SENDING) -> dict[int, Sent]:
+    """Entries the ledger says it holds: posted where it holds what was sent, else parked with the differences."""
+    _, delivery, held = work
+    now = delivery.clock()
+    receipts = [(outcome, outcome.result) for outcome in received if isinstance(outcome.result, Receipt)]
+    said = [
+        (outcome.row.id, each.ledger_id, each.revision, reference.encode(each).decode()) for outcome, each in receipts
+    ]
+    outbox.acknowledge(tx, said, at=now)
+    good = {outcome.row.id: each.ledger_id for outcome, each in receipts if not outcome.wrong}
+    if not outbox.settle_posted(tx, held, good, was=was, now=now):
+        raise FencedOff(delivery.lane)
+    problems.close_all(tx, delivery.company, good, "delivered")
+    sent = {number: Sent(outbox.POSTED) for number in good}
+    for outcome, each in receipts:
+        if outcome.wrong:
+            row = outcome.row
+            _move(tx, held, row, outbox.PARKED, was=was, ledger_id=each.ledger_id, acknowledged_at=now, error=None)
+            document = reference.parse(row.document)
+            problem = TieoutError(
+                f"{row.reference}: the ledger holds {'; '.join(outcome.wrong)}",
+                code="TO6112",
+                where=each.ledger_id,
+                amount=from_minor(size(document), document.currency),
+                fix="compare the document in the ledger, correct it there, then mark the entry as posted",
+            )
+            problems.raise_for(tx, delivery.company, row, problem)
+            sent[row.id] = Sent(outbox.PARKED, problem)
+    return sent
 
 
 def _move(tx: Tx, held: Lane, row: Any, state: str, *, was: str = outbox.SENDING, **values: Any) -> None:

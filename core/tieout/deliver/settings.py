@@ -18,6 +18,7 @@ from tieout.store.outbox import Lane
 from tieout.store.store import Store
 
 SECOND = 1_000_000  # microseconds
+GROUP_MAX = 25  # entries claimed in one transaction and settled in one; a commit costs more than most local sends
 _drains = itertools.count(1)
 
 
@@ -45,7 +46,8 @@ class Delivery(NamedTuple):
     """One ledger lane of one company. Times in seconds; `clock` gives UTC microseconds.
 
     `closed` and `locked_through` are our own closed periods; the ledger's lock date is read at each drain.
-    `deadline_seconds` is the connector's hard wall for one call; the lease is at least twice that.
+    `deadline_seconds` is the connector's hard wall for one call; the lease is at least twice that. `group_max`: entries
+    sent between two commits, where the ledger can tell afterwards which of them arrived.
     """
 
     company: int
@@ -63,6 +65,7 @@ class Delivery(NamedTuple):
     deadline_seconds: int = 60
     margin_seconds: int = 60
     retries_max: int = 3
+    group_max: int = GROUP_MAX
     parked_max: int = 20
     errors_max: int = 3
     sends_per_key_max: int = 10
@@ -83,6 +86,19 @@ class Delivery(NamedTuple):
     def lease(self) -> int:
         """Microseconds: twice the deadline of a call and the clock's margin."""
         return (2 * self.deadline_seconds + self.margin_seconds) * SECOND
+
+    @property
+    def send_for(self) -> int:
+        """Microseconds after a claim in which calls may begin: half the lease, so that the last one ends within it."""
+        return self.lease // 2
+
+    @property
+    def group(self) -> int:
+        """How many entries may be on their way between two commits. One where a crash would leave a person to find out
+        what became of them: without a look-up, a unique reference, or a key that lives for ever."""
+        known = self.capabilities.idempotency
+        lasting = known.kind == "key" and known.key_seconds is None and not known.replays_errors
+        return self.group_max if known.lookup != "none" or known.unique_reference or lasting else 1
 
     @property
     def quiet(self) -> int:

@@ -50,7 +50,7 @@ _COPIED = [
 
 _CLAIM = (
     sa.update(entry)
-    .where(entry.c.id == sa.bindparam("number"))
+    .where(entry.c.id == sa.bindparam("to_id"))
     .values(
         state=SENDING,
         key=sa.bindparam("new_key"),
@@ -63,7 +63,7 @@ _CLAIM = (
 )
 _POST = (
     sa.update(entry)
-    .where(entry.c.id == sa.bindparam("number"))
+    .where(entry.c.id == sa.bindparam("to_id"))
     .values(state=POSTED, ledger_id=sa.bindparam("id_there"), acknowledged_at=sa.bindparam("now"), error=None)
 )
 
@@ -300,11 +300,11 @@ def claim(
     entries that were left alone because they are no longer in the state they were read in, with the state they are in.
     """
     query = sa.select(entry.c.id, entry.c.state).where(entry.c.id.in_([row.id for row in rows]))
-    states = {number: state for number, state in tx.execute(query.with_for_update())}
+    states: dict[int, str] = {found.id: found.state for found in tx.execute(query.with_for_update())}
     taken = [row for row in rows if states.get(row.id) == row.state]
     if taken:
         same = {"new_fence": held.fence, "new_deadline": deadline, "now": now}
-        tx.execute(_CLAIM, [{"number": row.id, "new_key": keys[row.id], **same} for row in taken])
+        tx.execute(_CLAIM, [{"to_id": row.id, "new_key": keys[row.id], **same} for row in taken])
         note(tx, [Step(row.id, row.attempts + 1, keys[row.id], now, "sending") for row in taken])
     return {number: state for number, state in states.items() if number not in {row.id for row in taken}}
 
@@ -333,7 +333,7 @@ def settle_posted(tx: Tx, held: Lane, ledger_ids: Mapping[int, str], *, was: str
     ours = list(tx.connection.scalars(sa.select(entry.c.id).where(where).with_for_update()))
     if len(ours) != len(ledger_ids):
         return False
-    tx.execute(_POST, [{"number": number, "id_there": there, "now": now} for number, there in ledger_ids.items()])
+    tx.execute(_POST, [{"to_id": number, "id_there": there, "now": now} for number, there in ledger_ids.items()])
     return True
 
 
