@@ -122,6 +122,14 @@ def key_of(line: EventLine) -> Key:
     return (line.event_id, line.line_id)
 
 
+def by_cause(parts: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    """One amount per causing event: the lines of one document count together."""
+    out: dict[str, int] = {}
+    for cause, amount in parts:
+        out[cause] = out.get(cause, 0) + amount
+    return [(cause, amount) for cause, amount in out.items() if amount]
+
+
 def live(events: Iterable[Event]) -> list[Event]:
     """The event set as it stands: of each id the highest revision, unless that one takes the event back."""
     best: dict[str, Event] = {}
@@ -183,7 +191,7 @@ class Valuer:
 
     def run(self) -> Result:
         cost: dict[Key, int] = {}
-        restatements: defaultdict[Key, list[tuple[str, int]]] = defaultdict(list)
+        restatements: defaultdict[Key, Counter[str]] = defaultdict(Counter)  # by cause, all its lines together
         roles: defaultdict[str, Counter[str]] = defaultdict(Counter)
         world = World(self, {})
         for count, line in enumerate(self.ordered, 1):
@@ -199,12 +207,12 @@ class Valuer:
                 roles[line.event_id].update(movement.roles())
                 roles[line.event_id].subtract(before[key].roles())
                 if movement.value != before[key].value:
-                    restatements[key].append((line.event_id, movement.value - before[key].value))
+                    restatements[key][line.event_id] += movement.value - before[key].value
         for event, lines in self.own.items():
             roles[event].update(lines)
         return Result(
             cost,
-            dict(restatements),
+            {key: known for key, by in restatements.items() if (known := [(c, a) for c, a in by.items() if a])},
             {key: movement.value for key, movement in world.movements.items()},
             {event: Counter({r: a for r, a in lines.items() if a}) for event, lines in roles.items()},
             {place: (pool.quantity, pool.value) for place, pool in world.pools.items()},
@@ -266,7 +274,8 @@ class Valuer:
         if self.unbilled[key][0]:
             self.credits[key_of(line)] = ("grni", self.clear(self.unbilled, key, line.quantity))
         else:
-            expected = self.clear(self.price, key, line.quantity)
+            quantity, price = self.price[key]
+            expected = self.share(price, line.quantity, quantity)
             self.credits[key_of(line)] = ("vendor_credit_receivable", expected if line.amount is None else line.amount)
 
     def clear(self, open_lines: dict[Key, tuple[int, int]], key: Key, quantity: int) -> int:
@@ -285,6 +294,8 @@ class Valuer:
             own = {"ap": line.amount, "vendor_credit_receivable": -expected}
             self.own[line.event_id].update({**own, "purchase_return_variance": expected - line.amount})
         else:
+            quantity, price = self.price[key_of(target)]
+            self.price[key_of(target)] = (quantity, price - line.amount)
             self.amend(line, key_of(target), -line.amount, "ppv")
 
     def landed(self, line: EventLine) -> None:
@@ -385,7 +396,7 @@ class World:
             movement.role = "standard_revaluation"
             return
         _, movement.brought = self.cancel_open(shipment, pool, line.quantity)
-        for layer in shipment.handed:
+        for layer in reversed(shipment.handed):  # what left last goes back first
             movement.brought += layer.value
             self.receive(pool, layer)
         shipment.returned = shipment.quantity - shipment.cancelled_quantity
@@ -610,6 +621,8 @@ class World:
                 part = self.v.share(layer.value, n, layer.quantity)
                 movement.taken.append(Layer(layer.place, layer.origin, n, part))
                 layer.quantity, layer.value, missing = layer.quantity - n, layer.value - part, missing - n
+                if layer.quantity and self.v.method == "weighted_average":
+                    pool.last = Fraction(layer.value, layer.quantity)  # the average while there is stock
         pool.layers = [layer for layer in pool.layers if layer.quantity]
         if missing:
             unit = self.last_known(line) or Fraction(0)
