@@ -70,7 +70,7 @@ def test_every_public_name_loads_from_tieout(name: str) -> None:
         ("tieout-files", "tieout_files", ["FilesSource"]),
         ("tieout-beancount", "tieout_beancount", ["BeancountLedger"]),
         ("tieout-sandbox", "tieout_sandbox", []),
-        ("tieout", "tieout_mappings", []),
+        ("tieout", "tieout_mappings", ["FOLDER"]),
     ],
 )
 def test_the_public_names_of_the_other_distributions_are_exactly_these(

@@ -36,7 +36,10 @@ def _trace_text(answer: Answer) -> str:
             f"    {b['row']}  Dr {b['debit']}  Cr {b['credit']}  {b['amount']}  qty {b['quantity']}"
             + (f"  restates {b['affected'][:12]}" if b["affected"] else "")
             + ("  provisional" if b["provisional"] else "")
-            + (f"  layers {b['layers']}" if b["layers"] else "")
+            + "".join(
+                f"\n        from {x['document'] or x['origin'][:12]}: {x['quantity']} for {x['value']}"
+                for x in b["layers"] or ()
+            )
             + f"  → entry {b['entry']}"
             for b in event["bookings"]
         ] or [f"    nothing posted: {event['reason']}"]
@@ -124,11 +127,14 @@ def _valuation_text(answer: Answer, layers: bool) -> str:
             for layer in i["layers"]
         ]
         text += "\n\n" + table(depth, ("item", "date", "from", "quantity", "value"), right=(3, 4))
-    return text + f"\n\n{answer['rows']} rows, value {answer['value']} {answer['currency']}, as of {answer['as_of']}"
+    text += f"\n\n{answer['rows']} rows, value {answer['value']} {answer['currency']}, as of {answer['as_of']}"
+    if answer.get("journal") is not None:
+        text += f"\njournal {answer['journal']}, difference {answer['difference']}"
+    return text
 
 
 @click.command()
-@click.argument("form", type=click.Choice(["beancount", "hledger", "csv", "jsonl"]))
+@click.argument("form", metavar="beancount|hledger|csv|jsonl|PLUGIN'S")
 @click.option("--company", default=None)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=None, help="File (default: stdout).")
 @common

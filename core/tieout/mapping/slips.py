@@ -31,7 +31,7 @@ def nearest(wrong: str, names: Iterable[str]) -> str:
     folded = {name.lower(): name for name in right}
     if wrong.lower() in folded:
         return folded[wrong.lower()]
-    close = difflib.get_close_matches(wrong.lower(), folded, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(wrong.lower(), folded, n=1, cutoff=0.6)  # ratio
     if close:
         return folded[close[0]]
     tails = [name for name in right if name.rpartition(".")[2].lower() == wrong.rpartition(".")[2].lower()]
