@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,17 +36,62 @@ def blocks(page: Path) -> list[tuple[str, dict[str, str], str]]:
     return found
 
 
+class Runner:
+    """Runs commands; `tieout …` in a fork of one process that has it loaded (`warm.py`), anything else in bash."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.server = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("warm.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, command: str, folder: Path, environment: dict[str, str]) -> tuple[int, str]:
+        """Exit code, and what was printed."""
+        if not command.startswith("tieout ") or set(command) & set("|<>&;$*`"):
+            done = subprocess.run(
+                ["bash", "-c", command],
+                cwd=folder,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+            return done.returncode, done.stdout + done.stderr
+        assert self.server.stdin is not None
+        assert self.server.stdout is not None
+        out, err = self.folder / "out", self.folder / "err"
+        job = {
+            "args": shlex.split(command)[1:],
+            "cwd": str(folder),
+            "environment": environment,
+            "out": str(out),
+            "err": str(err),
+        }
+        self.server.stdin.write(json.dumps(job) + "\n")
+        self.server.stdin.flush()
+        code = self.server.stdout.readline()
+        assert code, f"{command}: the process that runs commands is gone"
+        return int(code), out.read_text() + err.read_text()
+
+    def close(self) -> None:
+        self.server.communicate(timeout=10)
+
+
 @pytest.fixture(scope="session")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the commands keep compiled modules, also where the surroundings forbid it: a page runs many of them."""
-    return tmp_path_factory.mktemp("compiled")
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    runner = Runner(tmp_path_factory.mktemp("runner"))
+    yield runner
+    runner.close()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_every_block_of_a_page_runs_or_parses(page: Path, tmp_path: Path, compiled: Path) -> None:
+def test_every_block_of_a_page_runs_or_parses(page: Path, tmp_path: Path, runner: Runner) -> None:
     environment = {
-        **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
-        "PYTHONPYCACHEPREFIX": str(compiled),
+        **os.environ,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "TIEOUT_ACTOR": "reader",
         "HOME": str(tmp_path),
@@ -69,10 +116,10 @@ def test_every_block_of_a_page_runs_or_parses(page: Path, tmp_path: Path, compil
             )
             assert done.returncode == 0, f"{page.name}:\n{body}\n{done.stderr}"
         elif kind == "console":
-            run_console(page, body, tmp_path, environment)
+            run_console(page, body, tmp_path, environment, runner)
 
 
-def run_console(page: Path, body: str, folder: Path, environment: dict[str, str]) -> None:
+def run_console(page: Path, body: str, folder: Path, environment: dict[str, str], runner: Runner) -> None:
     for line in body.splitlines():
         if not line.startswith("$ "):
             continue
@@ -85,19 +132,9 @@ def run_console(page: Path, body: str, folder: Path, environment: dict[str, str]
             continue
         assert OURS.match(command), f"{page.name}: do not know how to run {command!r}"
         expected = re.search(r"exit (\d+)", comment)
-        done = subprocess.run(
-            ["bash", "-c", command],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        code, printed = runner.run(command, folder, environment)
         wanted = int(expected.group(1)) if expected else 0
-        assert done.returncode == wanted, (
-            f"{page.name}: {command}\nexit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        )
+        assert code == wanted, f"{page.name}: {command}\nexit {code}\n{printed}"
 
 
 def test_every_link_inside_the_docs_leads_somewhere() -> None:
