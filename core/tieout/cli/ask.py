@@ -55,7 +55,7 @@ def _trace_text(answer: Answer) -> str:
 @click.argument("topic", nargs=-1, required=True)
 @common
 def explain(shell: Shell, topic: tuple[str, ...]) -> None:
-    """Why: `explain cost-of MOVEMENT`, `explain account-of ROLE [--…]`, an error code (TO3101), a role, a row, an event type."""
+    """Why: `explain cost-of MOVEMENT`, `explain account-of ROLE [--…]`, an error code (TO3201), a role, a row, an event type."""
     from tieout.workspace import explain_topic
 
     answer = explain_topic(topic)
