@@ -29,7 +29,7 @@ lint: install
 	$(BIN)/basedpyright
 
 bench: install
-	$(BIN)/python -m bench
+	$(BIN)/python tests/bench
 
 real: install
 	$(BIN)/python -m tieout_sandbox.real

@@ -78,7 +78,11 @@ class Timed:
         self.seconds = 0
 
     def run(
-        self, records: Sequence[Mapping[str, Any]], context: MapContext, *, keys: Sequence[tuple[str, str]] | None = None
+        self,
+        records: Sequence[Mapping[str, Any]],
+        context: MapContext,
+        *,
+        keys: Sequence[tuple[str, str]] | None = None,
     ) -> MapResult:
         begun = time.process_time_ns()
         result = self.mapping.run(records, context, keys=keys)
@@ -128,7 +132,9 @@ def main(total: int, step: int, profile: bool) -> None:
                 profiler.disable()
             count = result.counts["mapped"]
             landed += count
-            size = sum(path.stat().st_size for path in Path(folder).iterdir() if path.suffix == ".db" or "wal" in path.name)
+            size = sum(
+                path.stat().st_size for path in Path(folder).iterdir() if path.suffix == ".db" or "wal" in path.name
+            )
             figures = {
                 "name": "landing",
                 "records": landed,

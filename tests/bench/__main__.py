@@ -1,0 +1,125 @@
+"""`make bench`: every figure of the performance table, one JSON line each, ratios measured in this very run.
+
+    {"name": "ingest_vs_floor", "value": 0.31, "unit": "ratio", "must": 0.25, "aim": 0.5}
+
+Profile one of them: `python tests/bench/ingest.py FEED.jsonl FOLDER --profile`.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+SMALL, LARGE = 20_000, 200_000
+ROUNDS = 3
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def figure(name: str, value: float, unit: str, must: float, aim: float) -> None:
+    print(json.dumps({"name": name, "value": round(value, 3), "unit": unit, "must": must, "aim": aim}), flush=True)
+
+
+def script(name: str, *words: object) -> list[str]:
+    """Run a bench script and return the words of its last line."""
+    command = [sys.executable, str(HERE / name), *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def seconds(run: Callable[[], Any]) -> float:
+    before = time.process_time()
+    run()
+    return time.process_time() - before
+
+
+def feeds(folder: Path) -> dict[int, Path]:
+    out = {}
+    for count in (SMALL, LARGE):
+        out[count] = folder / f"feed-{count}.jsonl"
+        script("feed.py", out[count], count)
+    return out
+
+
+def ingest(folder: Path, feed: dict[int, Path]) -> None:
+    """Whole ingest against the floor, in turn; and how cost and memory grow over a longer period."""
+    ratios = []
+    for _ in range(ROUNDS):
+        floor = float(script("floor.py", feed[LARGE], _fresh(folder, "floor.db"))[0])
+        ours = float(script("ingest.py", feed[LARGE], folder / "project")[0])
+        ratios.append(floor / ours)
+        say(f"floor {floor:.2f} s, ingest {ours:.2f} s for {LARGE:,} movements")
+    figure("ingest_vs_floor", statistics.median(ratios), "ratio", 0.25, 0.5)
+    small_cpu, _, small_peak = script("ingest.py", feed[SMALL], folder / "project")
+    large_cpu, _, large_peak = script("ingest.py", feed[LARGE], folder / "project")
+    growth = (float(large_cpu) / LARGE) / (float(small_cpu) / SMALL)
+    figure("cpu_growth", growth, "ratio", 1.4, 1.1)
+    figure("rss_growth", float(large_peak) / float(small_peak), "ratio", 1.5, 1.0)
+
+
+def _fresh(folder: Path, name: str) -> Path:
+    for path in folder.glob(f"{name}*"):
+        path.unlink()
+    return folder / name
+
+
+def read_path(folder: Path, feed: dict[int, Path]) -> None:
+    """The files connector's pages against reading the same bytes with orjson."""
+    ours, plain, count = script("read_path.py", feed[LARGE])
+    say(f"read path {float(ours):.2f} s, orjson {float(plain):.2f} s for {count} records")
+    figure("read_path_vs_orjson", float(plain) / float(ours), "ratio", 0.3, 0.6)
+
+
+def mapping(_: Path, __: dict[int, Path]) -> None:
+    print(" ".join(script("mapping_vs_hand.py")), flush=True)
+
+
+def replay(_: Path, __: dict[int, Path]) -> None:
+    """One item with 300,000 movements from its start; a backdated receipt before 1,000 sales."""
+    long, late = script("replay.py")
+    figure("replay_300k", float(long), "CPU seconds", 30, 3)
+    figure("backdated_1000", float(late) * 1000, "CPU milliseconds", 100, 20)
+
+
+def start(_: Path, __: dict[int, Path]) -> None:
+    """`tieout --help` against `python -c pass`."""
+
+    def wall(command: list[str]) -> float:
+        times = []
+        for _ in range(7):
+            began = time.perf_counter()
+            subprocess.run(command, capture_output=True, check=True)
+            times.append(time.perf_counter() - began)
+        return statistics.median(times)
+
+    ours = wall([sys.executable, "-m", "tieout", "--help"])
+    figure("help_vs_python", ours / wall([sys.executable, "-c", "pass"]), "ratio", 12, 5)
+
+
+BENCHES = (start, mapping, replay, read_path, ingest)
+
+
+def main() -> None:
+    wanted = set(sys.argv[1:])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        say("writing feeds")
+        feed = feeds(folder)
+        for bench in BENCHES:
+            if not wanted or bench.__name__ in wanted:
+                say(f"── {bench.__name__}")
+                bench(folder, feed)
+
+
+if __name__ == "__main__":
+    main()
