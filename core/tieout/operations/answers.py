@@ -42,6 +42,7 @@ class PlannedEntry(TypedDict):
     mode: str
     corrects: str | None
     events: list[str]
+    documents: list[str]
     lines: list[AmountLine]
 
 

@@ -76,6 +76,7 @@ def _entry(office: Office, mode: str, members: Sequence[Placed]) -> dict[str, An
         "mode": mode,
         "corrects": first.day.corrects or None,
         "events": sorted(lines)[:EVENTS_NAMED_MAX],
+        "documents": documents[:EVENTS_NAMED_MAX],
         "lines": [
             {"account": account, "amount": from_minor(amount, currency)}
             for account, amount in sorted(sums.items())

@@ -22,6 +22,7 @@ from tieout.model.event import EPOCH, EventLine
 from tieout.model.journal import Document
 from tieout.model.money import from_minor
 from tieout.model.quantity import from_scaled
+from tieout.operations.books import END_OF_TIME
 from tieout.operations.desk import Desk
 from tieout.operations.office import Office
 from tieout.operations.reports import page_records
@@ -303,17 +304,20 @@ class Tracer:
         ids = {lines[row].event_id for row in rows}
         problems = self._problems(exception.c.subject.in_(ids) | exception.c.event.in_(rows), "subject")
         text = self.rx.execute(sa.select(meta.c.value).where(meta.c.key == f"books:{self.desk.id}")).scalar()
-        reach = json.loads(text) if text else [0, 0, 0]
+        since = self.desk.cutover_at(self.rx)
+        reach = [*(json.loads(text) if text else (0, 0, 0)), -END_OF_TIME if since is None else since]
         return {row: self._reason(lines[row], facts[row], problems, reach) for row in rows}
 
     def _reason(self, line: EventLine, fact: Any, problems: Mapping[str, Sequence[str]], reach: Sequence[int]) -> str:
-        done, up_to, at = reach
+        done, up_to, at, since = reach
         if fact.why is not None:
             return f"no longer counts: {WHY[fact.why]}"
         if line.event_id in problems:
             return problems[line.event_id][-1]
         if fact.batch > done and not (fact.batch <= up_to and line.at <= at):
             return "not yet valued: the next `tieout run` takes it"
+        if line.at < since:
+            return "before the cut-over: it is in the openings"
         if self.desk.mode_of(line.item, line.location) == "shadow":
             return "shadow: valued, compared, never posted"
         rows = EVENT_TYPES[line.type].rows
