@@ -121,9 +121,6 @@ class Memory:
     def forget(self, item: str, key: OrderKey) -> None:
         self.checkpoints[item] = {at: data for at, data in self.checkpoints[item].items() if at < key}
 
-    def touched(self, line: EventLine, items: Sequence[str]) -> None:
-        """`lines` asks the valuer itself."""
-
     # ---- landing and posting
 
     def deliver(self, events: Sequence[Event]) -> None:
