@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -188,7 +188,6 @@ def _events() -> str:
     from tieout.model.catalogue import EVENT_TYPES, REASONS
 
     examples = _examples()
-    unvalued = _not_yet(examples.values())
     out = [
         "## All types",
         "",
@@ -197,9 +196,7 @@ def _events() -> str:
     ]
     for t in EVENT_TYPES.values():
         link = f"[`{t.name}`](#{t.name.replace('.', '')})"
-        out.append(
-            f"| {link} | {UNITS[t.units]} | {t.phase} | {t.rows} | {'not yet' if t.name in unvalued else 'yes'} |"
-        )
+        out.append(f"| {link} | {UNITS[t.units]} | {t.phase} | {t.rows} | {_how_far(t.name)} |")
     out += ["", "## Reasons of `stock.adjusted`", "", "| reason | row | other side | quantity |", "|---|---|---|---|"]
     signs = {"out": "negative", "in": "positive", "both": "either"}
     out += [f"| `{r.code}` | {r.row} | `{r.role}` | {signs[r.direction]} |" for r in REASONS.values()]
@@ -212,14 +209,14 @@ def _events() -> str:
             "",
         ]
         out += ["| | needs | may carry |", "|---|---|---|"]
-        out += [f"| event | {_names(kind.needs)} | {_names(kind.may)} |"]
-        out += [f"| each line | {_names(kind.line_needs)} | {_names(kind.line_may)} |"]
+        out += [f"| event | {_names(kind.needs)} | {_names(kind.may, kind.needs)} |"]
+        out += [f"| each line | {_names(kind.line_needs)} | {_names(kind.line_may, kind.line_needs)} |"]
         out += ["", "```json", json.dumps(examples[kind.name]), "```"]
     return "\n".join(out) + "\n"
 
 
-def _names(fields: Sequence[str]) -> str:
-    return ", ".join(f"`{name}`" for name in fields) or "–"
+def _names(fields: Sequence[str], said: Sequence[str] = ()) -> str:
+    return ", ".join(f"`{name}`" for name in fields if name not in said) or "–"
 
 
 def _examples() -> dict[str, dict[str, object]]:
@@ -235,12 +232,13 @@ def _examples() -> dict[str, dict[str, object]]:
     return found
 
 
-def _not_yet(examples: Iterable[object]) -> set[str]:
-    """Types this version takes in but refuses to value: found by valuing the examples, not from a list."""
-    from tieout import Event, value
+def _how_far(event_type: str) -> str:
+    """What this version does with a type, from the engine's own tables."""
+    from tieout.valuation.engine import HANDLERS, MEMO
 
-    answer = value([Event.model_validate(row) for row in examples], {})
-    return {refusal.line.type for refusal in answer.refused if refusal.error.code == "TO4012"}
+    if event_type in HANDLERS:
+        return "valued and posted"
+    return "kept, posts nothing" if event_type in MEMO else "refused (TO4012)"
 
 
 # ── hooks ──────────────────────────────────────────────────────────────────────────────────────────────────────────
