@@ -235,8 +235,9 @@ class Workspace:
             result = office.intake.retry(None if everything else numbers)
             office.desk.reload_masters()
             kept = office.books.keep(retry=True)
-            resolved += len(result.resolved)
-            still += len(result.open)
+            sent, stuck = office.retry_refused(None if everything else numbers)
+            resolved += len(result.resolved) + len(sent)
+            still += len(result.open) + len(stuck)
             events += result.events or kept.events
         return {"resolved": resolved, "still_open": still, "events": events}
 

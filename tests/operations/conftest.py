@@ -133,6 +133,13 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder with what was known first, before any run."""
+    first_feeds(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
 def work(small: Path) -> Iterator[Workspace]:
     with Workspace.open(small, actor="ann") as open_project:
         yield open_project

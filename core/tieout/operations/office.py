@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
 
-from tieout.deliver.drain import Drained, drain
+from tieout.deliver.drain import Drained, drain, retry_rejected
+from tieout.deliver.problems import STAGE
 from tieout.deliver.settings import Delivery
+from tieout.errors import TieoutError
 from tieout.operations.books import Books
 from tieout.operations.desk import Desk
 from tieout.operations.intake import Intake
+from tieout.store.exceptions import list_exceptions
 from tieout.store.schema import cursor
+
+RETRIED = ("TO6110", "TO6116")  # refused by the ledger, held by its lock date: surely not in it
 
 
 class Office:
@@ -53,6 +59,34 @@ class Office:
         drained = drain(self.desk.store, self.desk.journal, delivery, watermarks=watermarks, seal_now=seal_now)
         self.desk.journal.forget()
         return drained
+
+    def retry_refused(self, numbers: Collection[int] | None) -> tuple[list[int], list[int]]:
+        """Entries the ledger refused, or that its lock date held, once more after the reason was mended: (exceptions that
+        are through, those still open). `numbers` None: all open ones. A parked entry is not retried here: whether it is in
+        the ledger takes a look by a person."""
+        delivery = self.delivery()
+        if delivery is None:
+            return [], []
+        desk = self.desk
+        with desk.store.read() as rx:
+            rows = [
+                row
+                for row in list_exceptions(rx, desk.id, stage=STAGE)
+                if row["code"] in RETRIED and (numbers is None or row["id"] in numbers)
+            ]
+        done: list[int] = []
+        open_: list[int] = []
+        for row in rows:
+            try:
+                with desk.store.write() as tx:
+                    retry_rejected(tx, delivery, row["entry"], actor=desk.actor)
+                done.append(row["id"])
+            except TieoutError as error:
+                if error.code != "TO6115":
+                    raise
+                open_.append(row["id"])  # another part of it is in the ledger: voiding that is a person's work
+        desk.journal.forget()
+        return done, open_
 
     def tie_out(self, as_of: str | None = None) -> dict[str, Any]:
         """The three ties, with every difference named."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,9 +17,11 @@ from tieout.model.roles import CONTROL_ROLES
 from tieout.model.units import factor, unit_code
 from tieout.posting.accounts import AccountMap
 from tieout.reconcile.record import record
-from tieout.reconcile.stock import Resolved, SourceStock, read_report
-from tieout.reconcile.tie import LedgerView, Question, read_ledger, reconcile
+from tieout.reconcile.stock import HeldMovement, Resolved, SourceStock, read_report
+from tieout.reconcile.tie import LedgerView, Question, on_hand, read_ledger, reconcile
 from tieout.store import balances, holdings, outbox
+from tieout.store.exceptions import list_exceptions
+from tieout.store.masters import Kind
 from tieout.store.schema import batch, entry, event, exception, superseded
 from tieout.store.tx import Tx
 
@@ -52,6 +54,7 @@ def tie_out(office: Office, as_of: str | None = None) -> dict[str, Any]:
                 values=values,
                 ledger=ledger,
                 sources=_sources(office, instant, notes),
+                held=_held(rx, desk, instant),
                 notes=notes,
             ),
         )
@@ -110,7 +113,8 @@ def _ledger(
 def _sources(office: Office, instant: int, notes: list[str]) -> list[SourceStock]:
     """Every source's own stock report at that instant, in our codes."""
     desk = office.desk
-    moment = datetime.fromtimestamp(instant // 1_000_000, UTC)
+    # in the company's zone: a count that bears only a date is one of the company's days
+    moment = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=instant)).astimezone(desk.days.zone)
     out = []
     for connection in desk.sources():
         try:
@@ -120,7 +124,38 @@ def _sources(office: Office, instant: int, notes: list[str]) -> list[SourceStock
             continue
         if report is not None:
             out.append(read_report(connection.name, report, partial(_resolve, desk, connection.id)))
+    if len(out) > 1:  # each speaks for the places it lists; what another one keeps is not missing in it
+        out = [each._replace(locations=frozenset(place for _, place in each.quantities)) for each in out]
     return out
+
+
+def _held(rx: Tx, desk: Desk, instant: int) -> list[HeldMovement]:
+    """Stock that waits with an event nobody could land yet, because one of its words is unknown."""
+    out = []
+    rows = list_exceptions(rx, desk.id, stage="resolve")
+    ids = {row["id"]: bytes.fromhex(row["data"]["event_id"]) for row in rows if row["data"].get("movements")}
+    standing = {found[0] for found in rx.select_keys(event, ("key",), "key", set(ids.values()))}
+    for row in rows:
+        what = f"exception {row['id']} ({row['code']}): {row['message']}"
+        unknown = {(kind, word): connection for kind, connection, word, _ in row["data"].get("unknown", ())}
+        for event_type, item, location, quantity, at in row["data"].get("movements", ()):
+            if at > instant:
+                continue
+            # where an earlier revision counts already, what is missing is a difference nobody can tell from here
+            told = quantity is not None and ids[row["id"]] not in standing
+            effect = on_hand(event_type, quantity) if told else None
+            if effect == 0:
+                continue
+            known = _code(desk, "item", item, unknown)
+            place = _code(desk, "location", location, unknown)
+            out.append(HeldMovement(known, place, effect, what, row["data"].get("event_id", "")))
+    return out
+
+
+def _code(desk: Desk, kind: Kind, word: str, unknown: Mapping[tuple[str, str], str]) -> str:
+    """Our code for a word that was unknown when its event came, and may have been taught since; '' while it is not."""
+    connection = unknown.get((kind, word))
+    return word if connection is None else desk.masters.resolve(kind, connection, word) or ""
 
 
 def _resolve(desk: Desk, connection: str, row: StockRow) -> Resolved | str:

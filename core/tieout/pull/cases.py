@@ -23,7 +23,12 @@ def held_exception(source: str, held: Held, one: Record) -> NewException:
         fix=held.fix,
         amount=held.amount,
         record=one.row,
-        data={"unknown": held.unknown, "event_id": held.event_id, **_evidence(source, one)},
+        data={
+            "unknown": held.unknown,
+            "event_id": held.event_id,
+            "movements": held.movements,
+            **_evidence(source, one),
+        },
     )
 
 

@@ -45,10 +45,15 @@ _EPOCH = date(1970, 1, 1)
 _MISSING = object()
 
 Unknown = tuple[str, str, str, str]  # kind, connection, external id, fix
+# event type, item, location, quantity in millionths of the stock unit (None where that is not known), instant
+Movement = tuple[str, str, str, int | None, int]
+_NO_QUANTITY = ("TO3203", "TO3204", "TO3206")
 
 
 class Held(msgspec.Struct):
-    """An event that waits: its lines as mapped, why, and how much money is in it (minor units, None where unknown)."""
+    """An event that waits: its lines as mapped, why, and how much money is in it (minor units, None where unknown).
+
+    `movements`: the stock it keeps out of the books; words nobody knows are the source's own there."""
 
     event_id: str
     record: int
@@ -57,6 +62,7 @@ class Held(msgspec.Struct):
     fix: str
     unknown: list[Unknown]
     amount: int | None
+    movements: list[Movement] = []
 
 
 class Resolved(msgspec.Struct):
@@ -170,8 +176,8 @@ class Resolver:
         pairs = zip(lines, records, strict=True)
         for event_id, group in groupby(pairs, key=lambda pair: pair[0].event_id):
             members = list(group)
-            problems = [problem for line, _ in members for problem in self._line(line)]
-            if problems:
+            problems = [self._line(line) for line, _ in members]
+            if any(problems):
                 out.held.append(self._hold(event_id, members[0][1], [line for line, _ in members], problems))
                 continue
             kept = self._stocked([line for line, _ in members], out.skipped)
@@ -296,8 +302,9 @@ class Resolver:
             kept[0].extra = {**(kept[0].extra or {}), **moved} or None
         return kept
 
-    def _hold(self, event_id: str, record: int, lines: Sequence[EventLine], problems: Sequence[Problem]) -> Held:
+    def _hold(self, event_id: str, record: int, lines: Sequence[EventLine], of_lines: Sequence[list[Problem]]) -> Held:
         amount = _amount(lines, self.company)
+        problems = [problem for found in of_lines for problem in found]
         words = "; ".join(dict.fromkeys(problem.message for problem in problems))
         first = lines[0]
         money = f", {from_minor(amount, self.company.currency)} {self.company.currency}" if amount is not None else ""
@@ -310,7 +317,13 @@ class Resolver:
             fix="; ".join(dict.fromkeys(problem.fix for problem in problems)),
             unknown=list(dict.fromkeys(problem.unknown for problem in problems if problem.unknown)),
             amount=amount,
+            movements=[_movement(line, found) for line, found in zip(lines, of_lines, strict=True) if line.item],
         )
+
+
+def _movement(line: EventLine, problems: Sequence[Problem]) -> Movement:
+    converted = not (line.extra and "unit" in line.extra) and all(each.code not in _NO_QUANTITY for each in problems)
+    return line.type, line.item, line.location, line.quantity if converted else None, line.at
 
 
 def _amount(lines: Sequence[EventLine], company: Company) -> int | None:

@@ -257,13 +257,11 @@ def _held(rx: Tx, journal: Journal, instant: int) -> tuple[list[HeldMovement], d
             continue
         what = f"exception {problem['id']} ({problem['code']}): {problem['message']}"
         items[line.item] = what
-        movements.append(
-            HeldMovement(line.item, line.location, _on_hand(line.type, line.quantity), what, line.document)
-        )
+        movements.append(HeldMovement(line.item, line.location, on_hand(line.type, line.quantity), what, line.document))
     return movements, items
 
 
-def _on_hand(event_type: str, quantity: int) -> int | None:
+def on_hand(event_type: str, quantity: int) -> int | None:
     """What an event line does to the units at its location; None where that takes valuation to say."""
     if event_type == "stock.adjusted":
         return quantity
@@ -271,4 +269,5 @@ def _on_hand(event_type: str, quantity: int) -> int | None:
         return -quantity
     if event_type == "transfer.received":
         return quantity
-    return {"in": quantity, "out": -quantity, "cost": 0, "none": 0}.get(EVENT_TYPES[event_type].units)
+    known = EVENT_TYPES.get(event_type)
+    return {"in": quantity, "out": -quantity, "cost": 0, "none": 0}.get(known.units) if known else None
