@@ -14,6 +14,7 @@ import pluggy
 
 if TYPE_CHECKING:
     import click
+
     from tieout.connector import Connector
     from tieout.errors import TieoutError
     from tieout.model.event import EventLine

@@ -155,7 +155,6 @@ class ExceptionRow(TypedDict):
 class ExceptionsAnswer(TypedDict):
     exceptions: list[ExceptionRow]
     count: int
-    amount: str
 
 
 class ValuationRow(TypedDict):

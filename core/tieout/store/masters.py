@@ -133,20 +133,13 @@ class Masters:
         )
 
     def nearest(self, kind: Kind, external: str, limit: int = 3) -> list[str]:
-        """Known codes that look most like an unknown id, best first, ignoring case.
-
-        Comparing is slow, so after NEAREST_MAX different words only codes that differ in case are offered.
-        """
-        key = (kind, external)
-        found = self._nearest.get(key)
-        if found is None:
-            folds = self._folds.setdefault(kind, {code.casefold(): code for code in self._bodies[kind]})
-            fold = external.casefold()
-            near = [fold] if fold in folds else []
-            if not near and len(self._nearest) < NEAREST_MAX:
-                near = get_close_matches(fold, folds, n=limit)
-            found = self._nearest[key] = [folds[one] for one in near]
-        return found
+        """Known codes that look most like an unknown id, best first, ignoring case: alike ones, then those that are a
+        part of it."""
+        by_fold = {code.casefold(): code for code in self._bodies[kind]}
+        wanted = external.casefold()
+        alike = get_close_matches(wanted, by_fold, n=limit, cutoff=0.6)  # ratio
+        parts = [fold for fold in by_fold if len(fold) > 1 and wanted.startswith(fold) and fold not in alike]
+        return [by_fold[fold] for fold in [*alike, *sorted(parts, key=len, reverse=True)][:limit]]
 
     def fix(self, kind: Kind, connection: str, external: str) -> str:
         """The command that teaches an unknown id, with the nearest known codes."""

@@ -46,8 +46,10 @@ def loaded(step: Step) -> None:
         gap = sum(x.amount or 0 for x in document) - ledger
         if gap > 0:
             step.flow("OPN-03", step.role, "migration_difference", gap, to=line.location)
+            step.flow("OPN-02", "opening_equity", step.role, gap, at=line.location)  # so much the ledger did not carry
         elif gap < 0:
             step.flow("OPN-03", "migration_difference", step.role, -gap, at=line.location)
+            step.flow("OPN-02", step.role, "opening_equity", -gap, to=line.location)
 
 
 def _document(step: Step) -> list[EventLine]:
