@@ -96,6 +96,7 @@ class _Run:
         self.heap: list[tuple[OrderKey, int, EventLine]] = []
         self.active: set[str] = set()
         self.whole: set[OrderKey] = set()  # lines that are valued for all their items
+        self.deep: set[str] = set()  # items whose states must keep every movement for now
         self.gone = False
         self.pushed = 0
 
@@ -135,11 +136,15 @@ class _Run:
                         keys[name] = min(key, keys.get(name, END))
         if not keys:
             return []
-        return [
-            Change(line)
-            for line in self.history.citing(keys)
-            if line.type in LANDED or not line.item or order_key(line) < keys[line.ref.rpartition("#")[0]]
-        ]
+        out: list[Change] = []
+        spread: set[str] = set()
+        for line in self.history.citing(keys):
+            if line.type in LANDED:
+                spread.add(line.event_id)  # its shares on other receipts change with this one
+            elif not line.item or order_key(line) < keys[line.ref.rpartition("#")[0]]:
+                out.append(Change(line))
+        out.extend(Change(line) for event_id in sorted(spread) for line in self.history.event(event_id))
+        return out
 
     def _plan(self, changes: Sequence[Change]) -> tuple[dict[str, OrderKey], list[tuple[OrderKey, EventLine]]]:
         """The earliest changed key of each item, and the lines that are there, in order."""
@@ -200,6 +205,7 @@ class _Run:
             try:
                 flows = step(line, key)
             except Refused as error:
+                state.last_key = key
                 yield Result(line, [], error)
                 continue
             except NeedsHistory:
@@ -217,6 +223,7 @@ class _Run:
         if state is not None and not state.links and (state.last_key is None or state.last_key < key):
             lines = [x for x in self.history.lines(item, state.last_key) if order_key(x) >= key]
             self.active.add(item)
+            self.history.forget(item, key)
         else:
             known = set(self.active)
             lines = self._rewind(item, key)
@@ -226,12 +233,10 @@ class _Run:
             self.pushed += 1
             heappush(self.heap, (order_key(line), self.pushed, line))
 
-    def _rewind(
-        self, item: str, key: OrderKey, *, since: OrderKey | None = None, deep: Collection[str] = ()
-    ) -> list[EventLine]:
+    def _rewind(self, item: str, key: OrderKey, since: OrderKey | None = None) -> list[EventLine]:
         """Bring an item's state to just before `key`; returns its lines from there on.
 
-        Linked items go together, from their start. Items in `deep` keep every movement from the checkpoint before
+        Linked items go together, from their start. Items in `self.deep` keep every movement from the checkpoint before
         `since` (without it, from the start) on.
         """
         saved: dict[str, tuple[OrderKey, bytes] | None] = {}
@@ -240,7 +245,7 @@ class _Run:
         while todo:
             sku = todo.pop()
             start = None
-            if not saved and (sku not in deep or since is not None):
+            if not saved and (sku not in self.deep or since is not None):
                 start = self.history.checkpoint(sku, since or key)
             state = self._start(sku, start)
             saved[sku] = start
@@ -251,11 +256,11 @@ class _Run:
                     linked.extend((line.item, line.extra["to_item"]))
             others = [other for other in linked if other not in saved]
             if others and saved[item] is not None:
-                return self._rewind_all({item, *others}, key, deep)
+                return self._rewind_all({item, *others}, key)
             todo.extend(others)
-        return self._silently(saved, lines, key, deep)
+        return self._silently(saved, lines, key)
 
-    def _rewind_all(self, items: Collection[str], key: OrderKey, deep: Collection[str]) -> list[EventLine]:
+    def _rewind_all(self, items: Collection[str], key: OrderKey) -> list[EventLine]:
         """Linked items from their start."""
         lines: dict[OrderKey, EventLine] = {}
         todo, seen = list(items), set(items)
@@ -270,14 +275,12 @@ class _Run:
                             todo.append(other)
         for sku in seen:
             self._start(sku, None)
-        return self._silently(seen, lines, key, deep)
+        return self._silently(seen, lines, key)
 
-    def _silently(
-        self, items: Collection[str], lines: dict[OrderKey, EventLine], key: OrderKey, deep: Collection[str]
-    ) -> list[EventLine]:
+    def _silently(self, items: Collection[str], lines: dict[OrderKey, EventLine], key: OrderKey) -> list[EventLine]:
         """Value again what is before `key`, whose flows are known not to change; returns the rest in order."""
         for item in items:
-            self.valuer.states[item].deep = item in deep
+            self.valuer.states[item].deep = item in self.deep
         rest = []
         for at in sorted(lines):
             line = lines[at]
@@ -303,9 +306,16 @@ class _Run:
             items = self._items(line)
             if whole:
                 for item in items:
-                    if item not in self.active:
+                    if item not in self.active or not self._before(item, key):
                         self._activate(item, key)
-            yield self._result(line, key, None if whole else [x for x in items if x in self.active])
+                yield self._result(line, key)
+            else:
+                yield self._result(line, key, [x for x in items if x in self.active and self._before(x, key)])
+
+    def _before(self, item: str, key: OrderKey) -> bool:
+        """Whether an item's state has not come to `key` yet."""
+        state = self.valuer.states.get(item)
+        return state is None or state.last_key is None or state.last_key < key
 
     def _result(self, line: EventLine, key: OrderKey, only: Collection[str] | None = None) -> Result:
         items = None if only is None else tuple(only)
@@ -317,32 +327,43 @@ class _Run:
     def _step(self, line: EventLine, key: OrderKey, only: Collection[str] | None = None) -> list[Flow]:
         """Step a line; where a state was cut short, value its item again in full detail first."""
         valuer = self.valuer
-        deep: set[str] = set()
-        since: OrderKey | None = None
+        mine = [x for x in self._items(line) if only is None or x in only]
+        deepened: list[str] = []
         for _ in range(REBUILDS_MAX):
             try:
                 flows = valuer.step(line, key, only)
-            except NeedsHistory as need:
-                since = need.key if need.item not in deep else None
-                deep.add(need.item)
-                active = set(self.active)
-                mine = {x for x in self._items(line) if only is None or x in only}
-                if need.item not in mine:  # it is only looked at: all of it, as it stands after everything known
-                    self._rewind(need.item, END, deep={need.item} & valuer.states.keys())
+            except Refused:
                 for item in mine:
-                    self._rewind(item, key, since=since if item in deep else None, deep=deep)
+                    if item in valuer.states:
+                        valuer.states[item].last_key = key  # seen: something earlier may yet make it possible
+                self._flatten(deepened)
+                raise
+            except NeedsHistory as need:
+                since = None if need.item in self.deep else need.key
+                if need.item not in self.deep:
+                    self.deep.add(need.item)
+                    deepened.append(need.item)
+                active = set(self.active)
+                if need.item not in mine:  # it is only looked at: all of it, as it stands after everything known
+                    self._rewind(need.item, END, since)
+                for item in mine:
+                    self._rewind(item, key, since if item == need.item else None)
                 self.active = active
                 continue
-            self._tick(line, key, only)
-            for item in deep:
-                valuer.states[item].deep = False
-                valuer.states[item].trim()
+            self._tick(mine, key)
+            self._flatten(deepened)
             return flows
         raise AssertionError(f"{line.event_id}: the history it needs cannot be rebuilt")
 
-    def _tick(self, line: EventLine, key: OrderKey, only: Collection[str] | None) -> None:
-        states = self.valuer.states
-        for item in self._items(line):
-            state = states.get(item)
-            if state is not None and (only is None or item in only) and state.tick(key) and not state.deep:
+    def _flatten(self, deepened: Sequence[str]) -> None:
+        """The line is through: let go again of what only it needed."""
+        for item in deepened:
+            self.deep.discard(item)
+            self.valuer.states[item].deep = False
+            self.valuer.states[item].trim()
+
+    def _tick(self, items: Sequence[str], key: OrderKey) -> None:
+        for item in items:
+            state = self.valuer.states.get(item)
+            if state is not None and state.tick(key) and not state.deep:
                 self.history.save(item, key, state.snapshot())

@@ -534,7 +534,9 @@ class ItemState:
         self.base = to_op
         del self.moves[: to_move - self.move_base]
         self.move_base = to_move
-        self.layers = {n: x for n, x in self.layers.items() if x.quantity or x.last >= to_op}
+        self.layers = {
+            n: x for n, x in self.layers.items() if x.quantity or x.last >= to_op or self.pools[x.pool].fixed
+        }
         self.receipts = {n: x for n, x in self.receipts.items() if n >= to_move}
         self.claims = {n: x for n, x in self.claims.items() if n >= to_move}
         self.undone = {op: x for op, x in self.undone.items() if op >= to_op}
