@@ -18,6 +18,7 @@ from tieout.deliver.drain import Drained
 from tieout.operations.books import Kept
 from tieout.operations.intake import Pulled
 from tieout.operations.office import Office
+from tieout.operations.rules import refuse_silent_change
 
 Say = Callable[[str], None]
 
@@ -38,6 +39,7 @@ def run_company(office: Office, *, name: str, seal_now: bool = False, say: Say =
         pulled = office.intake.pull(name, progress=say)
     with desk.stage("post"):
         say(f"{desk.company.code}: valuing and posting")
+        refuse_silent_change(office)
         kept = office.books.keep()
     with desk.stage("deliver"):
         say(f"{desk.company.code}: delivering")

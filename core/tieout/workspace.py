@@ -21,6 +21,7 @@ from tieout.errors import TieoutError, UsageError
 from tieout.operations import people, planning, standalone
 from tieout.operations.office import Office
 from tieout.operations.topics import explain_topic
+from tieout.run import Ran, run_company
 from tieout.store.masters import Kind
 from tieout.store.store import Store
 
@@ -42,6 +43,7 @@ init_project = standalone.init_project
 templates = standalone.templates
 db_upgrade = standalone.db_upgrade
 db_restore = standalone.db_restore
+add_plugin_commands = standalone.add_plugin_commands
 
 Answer = dict[str, Any]
 
@@ -98,7 +100,6 @@ class Workspace:
     def run(self, *, company: str | None = None, seal_now: bool = False) -> Answer:
         """Pull, value and post, deliver, tie out. `exit_code` says how it went (see the command line's codes)."""
         from tieout.operations.intake import pull_answer
-        from tieout.run import run_company
 
         started, name = time.monotonic(), uuid.uuid4().hex
         streams: list[dict[str, Any]] = []
@@ -115,6 +116,7 @@ class Workspace:
                 if ran.drained.error is not None:
                     delivered["stopped"] = str(ran.drained.error)
             statuses.append(ran.status)
+            self._tell(office, ran)
         answer = _status(statuses)
         return {
             **answer,
@@ -124,6 +126,19 @@ class Workspace:
             "delivered": delivered,
             "seconds": f"{time.monotonic() - started:.1f}",
         }
+
+    def _tell(self, office: Office, ran: Ran) -> None:
+        """Notify people of what this run could not do by itself."""
+        opened = sum(len(one.result.exceptions) for one in ran.pulled) + ran.kept.refused
+        stopped = ran.drained.error if ran.drained is not None else None
+        if not opened and stopped is None and ran.status["tied_out"]:
+            return
+        subject = f"{office.desk.company.code}: {opened} new exceptions" + (
+            "" if ran.status["tied_out"] else ", not tied out"
+        )
+        data = {"company": office.desk.company.code, "exceptions": opened, "unexplained": ran.status["unexplained"]}
+        for problem in office.desk.notify(subject, str(stopped or "tieout exceptions list"), data):
+            self.progress(problem)
 
     def pull(self, *, company: str | None = None, connection: str | None = None, stream: str | None = None) -> Answer:
         """Fetch and land; nothing is posted."""

@@ -22,6 +22,7 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
 
 @click.group(
     cls=LazyGroup,
+    root=True,
     lazy={
         "init": (_PROJECT, "init", "Start a project folder (asks, or takes --template)."),
         "check": (_PROJECT, "check", "Find every slip in configuration and mappings, offline."),

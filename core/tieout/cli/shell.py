@@ -26,16 +26,35 @@ class LazyGroup(click.Group):
     `lazy` maps a command name to (module, attribute, one line of help).
     """
 
-    def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str, str]] | None = None, **kw: Any) -> None:
+    def __init__(
+        self, *args: Any, lazy: Mapping[str, tuple[str, str, str]] | None = None, root: bool = False, **kw: Any
+    ) -> None:
         super().__init__(*args, **kw)
         self.lazy = dict(lazy or {})
+        self.root = root
+        self.plugged = not root
+
+    def load_plugins(self) -> None:
+        """Let plugins add their commands; only when there are any, and only when a command is not one of ours."""
+        from importlib.metadata import entry_points
+
+        if self.plugged or not entry_points(group="tieout.plugins"):
+            return
+        self.plugged = True
+        from tieout.workspace import add_plugin_commands
+
+        for problem in add_plugin_commands(self):
+            click.echo(problem, err=True)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        if self.root:
+            self.load_plugins()
         return sorted({*super().list_commands(ctx), *self.lazy})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         entry = self.lazy.get(cmd_name)
         if entry is None:
+            self.load_plugins()
             return super().get_command(ctx, cmd_name)
         command: click.Command = getattr(importlib.import_module(entry[0]), entry[1])
         return command

@@ -13,11 +13,12 @@ import sqlalchemy as sa
 
 from tieout.config.project import Company, Connection, Project
 from tieout.connector import Context, Ledger, Source
-from tieout.errors import ConfigError
+from tieout.errors import ConfigError, TieoutError
 from tieout.model.master import Item
 from tieout.posting.bookings import Booker
 from tieout.posting.dates import CompanyDays
 from tieout.pull.company import load_company
+from tieout.store.exceptions import NewException
 from tieout.store.journal import Journal
 from tieout.store.master_files import import_file
 from tieout.store.masters import Masters
@@ -61,6 +62,7 @@ class Desk:
                 reasons=company.reasons,
                 unknown_reason=company.policies.at(date.max).unknown_reason,
                 owners=project.owners,
+                owner_of=self._owner_of,
                 keys=project.root / "keys",
             )
             self.id = self.pulling.id
@@ -78,6 +80,19 @@ class Desk:
     def micros(self) -> int:
         """Now, in UTC microseconds."""
         return int(self.now().timestamp()) * 1_000_000 + self.now().microsecond
+
+    def _owner_of(self, new: NewException) -> str | None:
+        """Who plugins say should look after an exception; the first that answers."""
+        error = TieoutError(new.message, code=new.code, fix=new.fix)
+        for answer in self.project.plugins.call("tieout_exception", error=error, line=None):
+            if isinstance(answer.value, str) and answer.value:
+                return answer.value
+        return None
+
+    def notify(self, subject: str, body: str, data: Mapping[str, Any]) -> list[str]:
+        """Tell the notifiers; answers with what went wrong in any of them."""
+        answers = self.project.plugins.call("tieout_notify", subject=subject, body=body, data=data)
+        return [str(answer.error) for answer in answers if answer.error is not None]
 
     @property
     def masters(self) -> Masters:

@@ -6,15 +6,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tieout.config.project import Connection
+from msgspec.structs import replace
+
+from tieout.config.project import Company, Connection
 from tieout.config.project import Stream as Configured
 from tieout.connector import Source, Stream
 from tieout.errors import ConfigError, Drift, PluginError, RateLimited, Retryable, TieoutError
-from tieout.mapping import CompiledMapping, compile_mapping, lookup_files
+from tieout.mapping import CompiledMapping, MapContext, MapResult, Skipped, compile_mapping, lookup_files
 from tieout.operations.desk import Desk
 from tieout.pull.landing import Lander
 from tieout.pull.retry import RetryResult, retry
 from tieout.pull.stream import PullResult, make_lander, pull_stream
+from tieout.store.versions import keep_version
 
 ORDER = {"master": 0, "records": 1}
 
@@ -33,6 +36,43 @@ def load_mapping(path: Path, schema: Mapping[str, Any] | None = None, converters
     text = path.read_text(encoding="utf-8")
     files = {name: (path.parent / name).read_text(encoding="utf-8") for name in lookup_files(text)}
     return compile_mapping(text, str(path), schema, converters=converters, files=files)
+
+
+class Owned:
+    """A mapping behind the posting triggers: what another connection owns is left out, counted with its reason (S50)."""
+
+    def __init__(self, mapping: CompiledMapping, connection: Connection, company: Company) -> None:
+        self.version = mapping.version
+        self.drift = mapping.drift
+        self._mapping = mapping
+        self._mine = {connection.name, connection.id}
+        self._owner_of = company.owner_of
+
+    def run(
+        self,
+        records: Sequence[Mapping[str, Any]],
+        context: MapContext,
+        *,
+        keys: Sequence[tuple[str, str]] | None = None,
+    ) -> MapResult:
+        result = self._mapping.run(records, context, keys=keys)
+        owners = [self._owner_of(line.type, line.channel) for line in result.lines]
+        mine = [owner is None or owner in self._mine for owner in owners]
+        if all(mine):
+            return result
+        skipped = list(result.skipped)
+        for line, record, owner, is_mine in zip(result.lines, result.records, owners, mine, strict=True):
+            if not is_mine and line.head:
+                skipped.append(Skipped(record, f"{line.type} is owned by {owner}", line.type))
+        return replace(
+            result,
+            lines=[line for line, is_mine in zip(result.lines, mine, strict=True) if is_mine],
+            records=[record for record, is_mine in zip(result.records, mine, strict=True) if is_mine],
+            recorded=None
+            if result.recorded is None
+            else [at for at, is_mine in zip(result.recorded, mine, strict=True) if is_mine],
+            skipped=skipped,
+        )
 
 
 class Intake:
@@ -77,7 +117,7 @@ class Intake:
                 chosen.id,
                 source,
                 declared,
-                mapper=self.mapping(configured, declared),
+                mapper=self.mapper(chosen, configured, declared),
                 until=self.desk.now(),
                 run=run,
                 missing_cursor="refuse" if configured.missing_cursor == "refuse" else "beginning",
@@ -93,6 +133,12 @@ class Intake:
             source = self._sources[connection.id] = self.desk.source(connection)
         return source
 
+    def mapper(self, connection: Connection, configured: Configured, declared: Stream) -> CompiledMapping | Owned:
+        """The stream's mapping, behind the company's posting triggers where it has any."""
+        mapping = self.mapping(configured, declared)
+        company = self.desk.company
+        return Owned(mapping, connection, company) if company.triggers else mapping
+
     def mapping(self, configured: Configured, declared: Stream) -> CompiledMapping:
         path = configured.mapping
         if path is None:
@@ -101,6 +147,8 @@ class Intake:
         if found is None:
             converters, _ = self.desk.project.plugins.named("tieout_converters")
             found = self._mappings[path] = load_mapping(path, declared.schema, converters)
+            with self.desk.store.write() as tx:
+                keep_version(tx, self.desk.id, "mapping", found.version, path.read_text(encoding="utf-8"))
         return found
 
     def _stream(self, source: Source, name: str) -> Stream:
@@ -125,7 +173,7 @@ class Intake:
         connection, _, stream = source.partition("/")
         chosen = self._by_id(connection)
         declared = self._stream(self.source(chosen), stream)
-        mapper = self.mapping(chosen.stream(stream), declared)
+        mapper = self.mapper(chosen, chosen.stream(stream), declared)
         return make_lander(self.desk.pulling, chosen.id, declared, mapper, "retry")
 
     def _by_id(self, number: str) -> Connection:

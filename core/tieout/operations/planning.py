@@ -10,6 +10,7 @@ from typing import Any
 from tieout.deliver.post import Placed
 from tieout.errors import TieoutError, UsageError
 from tieout.model.money import from_minor
+from tieout.operations import rules
 from tieout.operations.office import Office
 from tieout.posting.bookings import Refusal
 from tieout.store import outbox
@@ -121,6 +122,8 @@ def apply(office: Office, saved: Mapping[str, Any]) -> dict[str, int]:
             fix="make a new one: tieout plan --out FILE",
         )
     kept = office.books.restate() if everything else office.books.keep()
+    if everything:
+        rules.accept(office)
     return {"entries": kept.entries, "bookings": kept.bookings, "events": kept.events}
 
 

@@ -211,6 +211,14 @@ def show_plugin(name: str) -> dict[str, Any]:
     return describe_manifest(Plugins.load().connector(name).manifest)
 
 
+def add_plugin_commands(cli: Any) -> list[str]:
+    """Hook `tieout_commands`: plugins add to the command line. Answers with what went wrong in any of them."""
+    from tieout.plugins import Plugins
+
+    answers = Plugins.load().call("tieout_commands", cli=cli)
+    return [str(answer.error) for answer in answers if answer.error is not None]
+
+
 # ── mappings ───────────────────────────────────────────────────────────────────────────────────────────────────────
 def _chosen(folder: Path, files: Sequence[Path]) -> tuple[list[Path], Project | None]:
     from tieout import config
