@@ -88,7 +88,7 @@ class Books:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self._valuer: Valuer | None = None
-        self._instants: tuple[tuple[int, int], array[int]] = ((0, 0), array("q"))
+        self._landed: tuple[tuple[int, int], array[int], array[int]] = ((0, 0), array("q"), array("q"))
 
     # ── keeping ────────────────────────────────────────────────────────────────────────────────────────────────────
     def keep(self, *, retry: bool = False) -> Kept:
@@ -326,26 +326,30 @@ class Books:
                 tx, self.desk.names, done=span.done, up_to=span.up_to, horizon=END_OF_TIME, since=since
             )
             return Piece(self._whole(tx, span, history), history, END_OF_TIME, True)
-        instants = self._instants_of(tx, span)
-        end = bisect_right(instants, span.at) + LINES_A_PIECE
+        instants, numbers = self._landed_in(tx, span)
+        start = bisect_right(instants, span.at)
+        end = start + LINES_A_PIECE
         last = end >= len(instants)
         horizon = END_OF_TIME if last else instants[end - 1]
         history = StoreHistory(
             tx, self.desk.names, done=span.done, up_to=span.up_to, horizon=horizon, ahead=ahead, since=since
         )
-        new = history.landed(span.done, span.at, horizon, ahead)
+        rows = {*numbers[start : bisect_right(instants, horizon)], *ahead}
+        new = history.landed_rows(sorted(rows), span.done, span.at)
         changes = [*_back(history.rows(gone)), *_new(new)]
         if first:
             changes += self._waiting(tx, history)
         return Piece(changes, history, horizon, last)
 
-    def _instants_of(self, tx: Tx, span: Range) -> array[int]:
-        """When the lines of a range happened, sorted; read once for all of its pieces."""
-        if self._instants[0] != (span.done, span.up_to):
+    def _landed_in(self, tx: Tx, span: Range) -> tuple[array[int], array[int]]:
+        """When the lines of a range happened, in order, and their rows; read once for all of its pieces."""
+        known = (span.done, span.up_to)
+        if self._landed[0] != known:
             e = event.c
-            query = sa.select(e.at).where(e.company == self.desk.id, e.batch > span.done, e.batch <= span.up_to)
-            self._instants = ((span.done, span.up_to), array("q", sorted(tx.execute(query).scalars())))
-        return self._instants[1]
+            query = sa.select(e.at, e.id).where(e.company == self.desk.id, e.batch > span.done, e.batch <= span.up_to)
+            found = tx.execute(query.order_by(e.at, e.id)).all()
+            self._landed = (known, array("q", [row.at for row in found]), array("q", [row.id for row in found]))
+        return self._landed[1], self._landed[2]
 
     def _whole(self, tx: Tx, span: Range, history: StoreHistory) -> list[Change]:
         """Everything of a range at once."""

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import select
 
 from tieout.model.event import EventLine, OrderKey, order_key
-from tieout.store.lines import load_lines
+from tieout.store.lines import lines_by_number, load_lines
 from tieout.store.names import Names
 from tieout.store.schema import checkpoint, event, superseded, touch
 from tieout.store.tx import Tx
@@ -45,6 +45,7 @@ class StoreHistory:
             event.c.batch <= done,
             (event.c.batch <= up_to) & ((event.c.at <= horizon) | event.c.id.in_(list(ahead))),
         )
+        self.since = since
         if since is not None:
             self.visible = sa.and_(self.visible, event.c.at >= since)
         self._new: dict[str, list[EventLine]] = {}
@@ -108,13 +109,27 @@ class StoreHistory:
 
     def _cites(self) -> bool:
         """Whether any line refers to another at all: most plain feeds never do."""
-        query = sa.select(event.c.id).where(event.c.company == self.names.company, event.c.ref.is_not(None)).limit(1)
+        of_company = event.c.company + 0 == self.names.company  # a sum, so that the index of references is used
+        query = sa.select(event.c.id).where(event.c.ref.is_not(None), of_company).limit(1)
         return self.tx.execute(query).first() is not None
 
     def landed(self, done: int, after: int, until: int, ahead: Collection[int]) -> list[EventLine]:
         """Current lines of batches after `done`, between two instants (the second included), and those of `ahead`."""
         between = (event.c.at > after) & (event.c.at <= until) | event.c.id.in_(list(ahead))
-        found = self._load(event.c.batch > done, between)
+        return self._land(self._load(event.c.batch > done, between), done, after)
+
+    def landed_rows(self, numbers: Sequence[int], done: int, after: int) -> list[EventLine]:
+        """What `landed` gives, where the row ids of the lines between the two instants are known."""
+        _, found = lines_by_number(self.tx, self.names, numbers)
+        replaced = self.tx.select_keys(superseded, ("event", "batch"), "event", numbers)
+        gone = {number for number, batch in replaced if batch <= self.up_to}
+        if gone:
+            found = [line for line in found if line.row not in gone]
+        if self.since is not None:
+            found = [line for line in found if line.at >= self.since]
+        return self._land(found, done, after)
+
+    def _land(self, found: list[EventLine], done: int, after: int) -> list[EventLine]:
         whole: dict[str, list[EventLine]] = {}
         for line in found:  # the lines of an event share its instant and its batch: these are all of them
             whole.setdefault(line.event_id, []).append(line)

@@ -7,6 +7,7 @@ travels in `extra`, beside it lot, owner, a phase other than the type's own, and
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -46,7 +47,7 @@ _PHASES = {name: spec.phase for name, spec in EVENT_TYPES.items()}
 _LOT, _OWNER, _PHASE, _HEAD = "~lot", "~owner", "~phase", "~head"
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
-_SELECTED = [event.c[name] for name in COLUMNS if name not in ("company", "batch", "record")]
+_SELECTED = tuple(name for name in COLUMNS if name not in ("company", "batch", "record"))
 
 
 def rows_of(
@@ -132,13 +133,24 @@ def load_lines(
     `where` are conditions on the `event` table; the company's own is added. `current` leaves out superseded lines;
     `order` sorts by row id (order of landing), else the order is the database's.
     """
-    query = sa.select(*_SELECTED).where(event.c.company == names.company, *where)
+    query = sa.select(*[event.c[name] for name in _SELECTED]).where(event.c.company == names.company, *where)
     if current:
         query = query.outerjoin(superseded, superseded.c.event == event.c.id).where(superseded.c.event.is_(None))
     if order:
         query = query.order_by(event.c.id)
     rows: list[Any] = list(tx.connection.execute(query).all())
     return [row[0] for row in rows], lines_of_rows(tx, names, rows)
+
+
+def lines_by_number(tx: Tx, names: Names, numbers: Iterable[int]) -> tuple[list[int], list[EventLine]]:
+    """Lines by row id, superseded ones too, in order of landing; each carries its row id."""
+    rows = tx.select_keys(event, _SELECTED, "id", sorted(numbers))
+    rows.sort(key=itemgetter(0))
+    lines = lines_of_rows(tx, names, rows)
+    found = [row[0] for row in rows]
+    for number, line in zip(found, lines, strict=True):
+        line.row = number
+    return found, lines
 
 
 def lines_of_rows(tx: Tx, names: Names, rows: Sequence[Any]) -> list[EventLine]:
