@@ -66,7 +66,11 @@ def test_the_hook_gives_a_source(tmp_path: Path) -> None:
         ("a.csv", CSV.replace("A", "'A'"), {"quote": "'"}),
         ("a.csv", "\n" + CSV.replace("\n", "\n\n"), {"skip_rows": 1}),
         ("a.jsonl", '{"id":"1","item":"A","qty":"2"}\n{"id":"2","item":"B","qty":"3.50"}\n', {}),
-        ("a.ndjson.gz", gzip.compress(b'{"id":"1","item":"A","qty":"2"}\n{"id":"2","item":"B","qty":"3.50"}', mtime=0), {}),
+        (
+            "a.ndjson.gz",
+            gzip.compress(b'{"id":"1","item":"A","qty":"2"}\n{"id":"2","item":"B","qty":"3.50"}', mtime=0),
+            {},
+        ),
         ("a.xlsx", book([["id", "item", "qty"], ["1", "A", "2"], ["2", "B", "3.50"]]), {}),
         ("a.xlsx.gz", gzip.compress(book([["id", "item", "qty"], ["1", "A", 2], [], [2, "B", "3.50"]]), mtime=0), {}),
         (
