@@ -11,7 +11,7 @@ def adjusted(step: Step) -> None:
     """Out (negative): an issue to the reason's role. In (positive): found units, at the cost given, else at current
     cost. A code that is unknown, or that does not fit the sign, is held or (by policy) goes to `suspense`, ADJ-13."""
     line = step.line
-    if line.owner or not step.valuer.item(line.item).stocked or not line.quantity:
+    if line.owner or not step.known.stocked or not line.quantity:
         return
     reason = _reason(step)
     if reason.row == "ADJ-10":
@@ -35,14 +35,14 @@ def _reason(step: Step) -> Reason:
             step.refuse("TO4012", f"reason {reason.code} is not valued by this version", "keep it as an exception")
         if reason.row != "ADJ-13" or step.rules.policy.unknown_reason == "suspense":
             return reason
-    if step.rules.policy.unknown_reason == "suspense":
-        return REASONS["unknown"]
-    step.refuse(
-        "TO4004",
-        f"reason {line.reason!r} is not known for units that go {way}",
-        f"map it to one of {', '.join(r.code for r in REASONS.values() if r.direction in (way, 'both'))}",
-        _worth(step),
-    )
+    if step.rules.policy.unknown_reason == "hold":
+        step.refuse(
+            "TO4004",
+            f"reason {line.reason!r} is not known for units that go {way}",
+            f"map it to one of {', '.join(r.code for r in REASONS.values() if r.direction in (way, 'both'))}",
+            _worth(step),
+        )
+    return REASONS["unknown"]
 
 
 def _worth(step: Step) -> int | None:

@@ -9,7 +9,7 @@ from tieout.valuation.step import Step
 def approved(step: Step) -> None:
     """A loss is an ordinary issue to `shrinkage`; a gain enters at current cost."""
     line, state = step.line, step.state
-    if line.owner or not step.valuer.item(line.item).stocked:
+    if line.owner or not step.known.stocked:
         return
     if line.quantity < 0:
         step.refuse("TO4009", "a counted quantity cannot be negative", "correct the count")

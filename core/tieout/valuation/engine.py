@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from fractions import Fraction
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from tieout.errors import Refused
 from tieout.model.catalogue import EVENT_TYPES
@@ -87,6 +87,15 @@ NAMES: Final[Mapping[str, frozenset[str]]] = {
 LANDED: Final = frozenset({"landed_cost.estimated", "landed_cost.billed", "landed_cost.allocated"})
 
 
+class Known(NamedTuple):
+    """What valuation needs of an item's master data."""
+
+    category: str
+    role: str  # where its own stock lies: inventory or inventory_raw
+    stocked: bool
+    cost: tuple[int, int] | None  # catalogue cost, as (value, quantity)
+
+
 class Valuer:
     """Values lines under a policy book. `items` gives master data (KeyError or LookupError: the item is unknown).
 
@@ -115,6 +124,7 @@ class Valuer:
         self.states_max = states_max
         self._find_item = items
         self._items: dict[str, Item] = {}
+        self._known: dict[str, Known] = {}
 
     # ---- master data and policies
 
@@ -126,12 +136,21 @@ class Valuer:
             item = self._items[sku] = self._find_item(sku)
         return item
 
-    def role_of(self, sku: str) -> str:
-        return "inventory_raw" if sku and self.item(sku).kind == "raw" else "inventory"
+    def known(self, sku: str) -> Known:
+        """What valuation needs of an item; the pseudo-item "" (a line about no item) is goods of no category."""
+        known = self._known.get(sku)
+        if known is None:
+            if len(self._known) > self.states_max:
+                self._known.clear()
+            known = self._known[sku] = self._facts(sku)
+        return known
 
-    def catalogue_cost(self, sku: str) -> tuple[int, int] | None:
-        cost = self.item(sku).catalogue_cost
-        return None if cost is None else self.unit_cost(Fraction(cost))
+    def _facts(self, sku: str) -> Known:
+        if not sku:
+            return Known("", "inventory", True, None)
+        item = self.item(sku)
+        cost = None if item.catalogue_cost is None else self.unit_cost(Fraction(item.catalogue_cost))
+        return Known(item.category, "inventory_raw" if item.kind == "raw" else "inventory", item.stocked, cost)
 
     def unit_cost(self, price: Fraction) -> tuple[int, int]:
         """(minor units, millionths) of an exact price per stock unit."""
@@ -139,7 +158,7 @@ class Valuer:
         return exact.numerator, exact.denominator
 
     def rules_for(self, line: EventLine, sku: str) -> Rules:
-        return self.book.at(line.at, self.item(sku).category if sku else "", line.channel)
+        return self.book.at(line.at, self.known(sku).category, line.channel)
 
     # ---- states
 
@@ -197,11 +216,14 @@ class Valuer:
             )
         sku = line.item
         if sku and line.type not in LANDED:
-            state = self.states.get(sku)
-            if state is None:
-                state = self.state(sku)
-            rules = self.book.at(line.at, self.item(sku).category, line.channel)
-            return self._on(handler, line, state, rules, key)
+            state = self.states.get(sku) or self.state(sku)
+            known = self._known.get(sku) or self.known(sku)
+            rules = self.book.at(line.at, known.category, line.channel)
+            state.up = rules.up
+            state.pick = rules.pick
+            step = Step(self, line, state, rules, key, known)
+            handler(step)
+            return step.flows
         items = [sku for sku in self.touches(line) if only is None or sku in only]
         if line.type in LANDED:
             return self._on(handler, line, self.state(items[0]), self.rules_for(line, items[0]), key, only)
@@ -221,7 +243,7 @@ class Valuer:
     ) -> list[Flow]:
         state.up = rules.up
         state.pick = rules.pick
-        step = Step(self, line, state, rules, key)
+        step = Step(self, line, state, rules, key, self.known(state.item))
         step.only = only
         handler(step)
         return step.flows

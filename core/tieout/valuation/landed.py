@@ -132,9 +132,9 @@ def _receipt(step: Step, target: EventLine) -> Receipt:
     for n in state.by_event.get(target.event_id, ()):
         if state.move(n).line.line_id == target.line_id and n in state.receipts:
             return state.receipts[n]
-    if state.move_base and not state.deep:
-        raise NeedsHistory(state.item, target.event_id, order_key(target))
-    step.refuse("TO4005", f"{target.event_id}, which it names, is an exception itself", "resolve that one first")
+    if not state.move_base or state.deep:
+        step.refuse("TO4005", f"{target.event_id}, which it names, is an exception itself", "resolve that one first")
+    raise NeedsHistory(state.item, target.event_id, order_key(target))
 
 
 def _price(step: Step, target: EventLine) -> int:

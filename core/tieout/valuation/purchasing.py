@@ -11,8 +11,9 @@ from typing import Final
 
 from tieout.model.event import EventLine
 from tieout.model.money import allocate
-from tieout.valuation.refs import parse
-from tieout.valuation.state import Ahead, Move, Receipt
+from tieout.model.quantity import from_scaled
+from tieout.valuation.refs import fits, parse
+from tieout.valuation.state import Ahead, Move, Pool, Receipt
 from tieout.valuation.step import Step
 
 RECEIPTS: Final = frozenset({"purchase.received", "dropship.shipped", "opening.loaded"})
@@ -24,7 +25,7 @@ def received(step: Step) -> None:
     Goods of another owner are memo. A receipt that a bill came before takes the billed amount out of `ginr`.
     """
     line, state = step.line, step.state
-    if line.owner or not step.valuer.item(line.item).stocked:
+    if line.owner or not step.known.stocked:
         return
     q = step.need_quantity()
     pending = step.rules.policy.receipt_confirmation == "pending"
@@ -38,9 +39,12 @@ def received(step: Step) -> None:
         price = step.share(line.amount, q - matched, q)
     elif matched == q:
         price = 0
+    elif (billed_price := _priced_by_bill(step, home, q - matched)) is not None:
+        price = billed_price
     else:
         price, derived = step.current_cost(home, q - matched)
-    landed = step.minor((line.extra or {}).get("landed_estimate", "0"))
+    estimate = (line.extra or {}).get("landed_estimate")
+    landed = step.minor(estimate) if estimate else 0
     if pool.fixed:
         step.need_standard()
     sources = [("ginr", amount) for amount in _take_ahead(ahead, matched)]
@@ -54,6 +58,27 @@ def received(step: Step) -> None:
     if landed and not pool.fixed:
         state.added.setdefault(state.move(n).fed[0], []).append(("landed", landed))
     state.receipts[n] = Receipt(n, state.move(n).fed[0], q, total - landed, q - matched, price, landed)
+
+
+def _priced_by_bill(step: Step, home: Pool, q: int) -> int | None:
+    """An unpriced receipt of an item that never had a cost counts from its own place once a bill gives its price (§5);
+    known bills decide, wherever they lie in the order. Otherwise None: current cost is next."""
+    line, lookup = step.line, step.valuer.lookup
+    if lookup is None or step.last_cost(home) is not None:
+        return None
+    names = {f"e:{line.event_id}", *([f"d:{line.document}"] if line.document else [])}
+    bills = [
+        bill
+        for bill in lookup.citing(names)
+        if bill.type == "purchase.billed"
+        and bill.amount is not None
+        and bill.quantity > 0
+        and bill.item in ("", line.item)
+        and fits(line, parse(bill.ref)[2])
+    ]
+    if not bills:
+        return None
+    return step.share(sum(bill.amount or 0 for bill in bills), q, sum(bill.quantity for bill in bills))
 
 
 def _take_ahead(bills: list[Ahead], q: int) -> list[int]:
@@ -93,7 +118,11 @@ def confirmed(step: Step) -> None:
     pools = [(n, step.side("inventory_pending", _own(state.move(n).line))) for n in found]
     held = sum(pool.quantity for _, pool in pools)
     if q > held:
-        step.refuse("TO4007", f"{q} to confirm, {held} waiting", "correct the quantity or name the receipt")
+        step.refuse(
+            "TO4007",
+            f"{from_scaled(q)} to confirm, {from_scaled(held)} waiting",
+            "correct the quantity or name the receipt",
+        )
     home = step.home(line.location or (state.move(found[0]).line.location if found else ""))
     for n, pool in pools:
         part = min(q, pool.quantity)

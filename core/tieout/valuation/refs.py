@@ -20,6 +20,10 @@ class Lookup(Protocol):
 
     def document(self, number: str) -> Sequence[EventLine]: ...
 
+    def citing(self, names: Collection[str]) -> Sequence[EventLine]:
+        """Lines whose reference names one of these: `e:EVENT` or `d:DOCUMENT`, without the line part."""
+        ...
+
 
 def parse(ref: str) -> tuple[str, str, str]:
     """(kind, name, line) of a reference: `d:PO-1#2` → ("d", "PO-1", "2")."""

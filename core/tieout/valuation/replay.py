@@ -10,7 +10,7 @@ again gives all its flows anew; what is already posted is subtracted elsewhere.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from heapq import heappop, heappush
+from heapq import heapify, heappop
 from operator import itemgetter
 from typing import Final, NamedTuple, Protocol
 
@@ -25,10 +25,9 @@ END: Final[OrderKey] = (2**63 - 1, 0, "", 0, "", "")
 REBUILDS_MAX: Final = 8  # rebuilds for one line before giving up: each item it touches once, with room to spare
 
 # Lines that others may already name when they arrive.
-_NAMED: Final = frozenset(
-    {"purchase.received", "opening.loaded", "dropship.shipped", "transfer.dispatched", "order.fulfilled"}
-)
+_NAMED: Final = frozenset({"purchase.received", "opening.loaded", "dropship.shipped", "transfer.dispatched"})
 
+_PLAIN: Final = frozenset(HANDLERS) - LANDED
 _REPRICING: Final = frozenset({"purchase.billed", "purchase.credited"})
 
 
@@ -57,10 +56,6 @@ class History(Lookup, Protocol):
 
     def lines(self, item: str, after: OrderKey | None) -> Sequence[EventLine]:
         """Lines that touch the item (`Valuer.touches`), in order, after a key."""
-        ...
-
-    def citing(self, names: Collection[str]) -> Sequence[EventLine]:
-        """Lines whose reference names one of these: `e:EVENT` or `d:DOCUMENT`, without the line part."""
         ...
 
     def checkpoint(self, item: str, before: OrderKey) -> tuple[OrderKey, bytes] | None:
@@ -101,10 +96,13 @@ class _Run:
         self.pushed = 0
 
     def over(self, changes: Sequence[Change]) -> Iterator[Result]:
-        here = {(c.line.event_id, c.line.line_id) for c in changes if not c.gone}
-        for change in changes:
-            if change.gone and (change.line.event_id, change.line.line_id) not in here:
-                yield Result(change.line, [], None)
+        gone = [c.line for c in changes if c.gone]
+        if gone:
+            self.gone = True
+            here = {(c.line.event_id, c.line.line_id) for c in changes if not c.gone}
+            for line in gone:
+                if (line.event_id, line.line_id) not in here:
+                    yield Result(line, [], None)
         first, ordered = self._plan([*changes, *self._citing(changes)])
         for _, line in ordered:
             if not line.item or line.type in LANDED or (line.extra and "to_item" in line.extra):
@@ -121,12 +119,16 @@ class _Run:
 
     def _citing(self, changes: Sequence[Change]) -> list[Change]:
         """Lines that name a changed line and are not found by its item, or come before it in time."""
+        out: list[Change] = []
         keys: dict[str, OrderKey] = {}
+        named_types = _NAMED | {"order.fulfilled"} if self.valuer.book.recognises_later else _NAMED
         for line, _ in changes:
-            if line.type in _NAMED:
+            if line.type in named_types:
                 named = [line]
             elif line.type in _REPRICING:  # freight by value looks at the price of what it names
                 named = targets(line.ref, _NAMED, self.history, None)
+                # A receipt without a price may have waited for this bill, at its own place.
+                out.extend(Change(x) for x in named if x.amount is None and x.type == "purchase.received")
             else:
                 continue
             key = order_key(line)
@@ -135,8 +137,7 @@ class _Run:
                     if name:
                         keys[name] = min(key, keys.get(name, END))
         if not keys:
-            return []
-        out: list[Change] = []
+            return out
         spread: set[str] = set()
         for line in self.history.citing(keys):
             if line.type in LANDED:
@@ -152,13 +153,15 @@ class _Run:
         ordered: dict[OrderKey, EventLine] = {}
         for line, gone in changes:
             key = order_key(line)
+            if not gone:
+                ordered[key] = line
+            if line.item and line.extra is None and line.type not in LANDED:
+                if key < first.get(line.item, END):
+                    first[line.item] = key
+                continue
             for item in self._items(line):
                 if key < first.get(item, END):
                     first[item] = key
-            if gone:
-                self.gone = True
-            else:
-                ordered[key] = line
         for item in list(first):
             state = self.valuer.states.get(item)
             for link in state.links if state is not None else ():
@@ -199,7 +202,7 @@ class _Run:
         for key, line in ordered:
             sku = line.item
             state = states.get(sku)
-            if state is None or state.links or line.extra is not None or line.type not in HANDLERS:
+            if state is None or state.links or line.type not in _PLAIN or (line.extra and "to_item" in line.extra):
                 yield self._result(line, key)
                 continue
             try:
@@ -231,7 +234,8 @@ class _Run:
                 self.history.forget(sku, key)
         for line in lines:
             self.pushed += 1
-            heappush(self.heap, (order_key(line), self.pushed, line))
+            self.heap.append((order_key(line), self.pushed, line))
+        heapify(self.heap)
 
     def _rewind(self, item: str, key: OrderKey, since: OrderKey | None = None) -> list[EventLine]:
         """Bring an item's state to just before `key`; returns its lines from there on.

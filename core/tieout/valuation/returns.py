@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Final
 
 from tieout.model.money import round_fraction
-from tieout.model.quantity import SCALE
+from tieout.model.quantity import SCALE, from_scaled
 from tieout.valuation.restate import resplit
 from tieout.valuation.sales import ISSUES, cancel_open, straight, take_parts
 from tieout.valuation.state import Move, NeedsHistory, Pool
@@ -23,7 +23,7 @@ def received(step: Step) -> None:
     shipment can be found for, at current cost."""
     line = step.line
     disposition = (line.extra or {}).get("disposition", "restock")
-    if disposition == "refused" or line.owner or not step.valuer.item(line.item).stocked:
+    if disposition == "refused" or line.owner or not step.known.stocked:
         return
     q = step.need_quantity()
     inspect = disposition in ("inspect", "second_grade")
@@ -97,6 +97,7 @@ def _bring_back(step: Step, n: int, q: int, pool: Pool, home: Pool, row: str, nu
             part=number,
         )
         step.flows[first].provisional = move.open_quantity > 0
+        state.move(back).source = n
         op = state.move(back).fed[0]
     move.returned += q
     move.returned_value = upto
@@ -132,7 +133,9 @@ def dispositioned(step: Step) -> None:
     if q > held:
         if not pools:
             step.refuse("TO4013", "the return it decides about is not known", "add the reference to the return")
-        step.refuse("TO4007", f"{q} decided, {held} waiting for inspection", "correct the quantity")
+        step.refuse(
+            "TO4007", f"{from_scaled(q)} decided, {from_scaled(held)} waiting for inspection", "correct the quantity"
+        )
     for at, pool in pools:
         part = min(q, pool.quantity)
         if not part:

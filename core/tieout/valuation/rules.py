@@ -67,8 +67,8 @@ class RuleBook:
         self._always = len({version.effective for version in policies.versions}) <= 1 and all(
             version.effective == date.min for version in policies.versions
         )
-        self.matches_parties = any(
-            version.values.get("unlinked_return_match") == "party_item" for version in policies.versions
+        self.recognises_later = any(
+            version.values.get("cogs_trigger", "shipment") != "shipment" for version in policies.versions
         )
 
     def day(self, at: int) -> date:

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import Final
 
 from tieout.model.journal import Flow
+from tieout.model.quantity import from_scaled
 from tieout.valuation.purchasing import matches
 from tieout.valuation.restate import Restatement, resplit
 from tieout.valuation.state import Ahead, Move, NeedsHistory, Part, Pool
@@ -28,7 +29,7 @@ LOST: Final = frozenset({"lost", "lost_in_transit", "not_returned"})
 def fulfilled(step: Step) -> None:
     """SAL-04, SAL-05 or SAL-07 by `cogs_trigger`; SAL-17 where the pool does not hold the units. Services are memo."""
     line = step.line
-    if line.owner or not step.valuer.item(line.item).stocked:
+    if line.owner or not step.known.stocked:
         return
     if line.quantity <= 0:
         step.need_quantity()
@@ -104,7 +105,11 @@ def cancelled(step: Step) -> None:
         return
     room = sum(state.move(n).quantity - state.move(n).returned for n in found)
     if line.quantity > room:
-        step.refuse("TO4007", f"{line.quantity} back undelivered, {room} of that shipment out", "correct the quantity")
+        step.refuse(
+            "TO4007",
+            f"{from_scaled(line.quantity)} back undelivered, {from_scaled(room)} of that shipment out",
+            "correct the quantity",
+        )
     left = line.quantity
     for n in found:
         move = state.move(n)

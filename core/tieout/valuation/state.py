@@ -28,7 +28,8 @@ from tieout.model.money import divide
 from tieout.model.roles import STOCK_ROLES
 
 BLOCK: Final = 1024  # lines of an item between two checkpoints
-WINDOW: Final = 4096  # movements of an item kept in detail at least
+WINDOW: Final = 1024  # movements of an item kept in detail at least
+MARKS: Final = 8  # places per block at which the window may begin
 HEAD, TAIL, PICK = 0, 1, 2  # how a pool finds the layer to take from
 
 # What an inflow at current cost was derived from: a pool's value and quantity, or (quantity 0) the cost at an operation;
@@ -119,6 +120,7 @@ class Move(msgspec.Struct, array_like=True, gc=False):
     parts: list[Part] = []
     item: str = ""  # of the debit and credit side, where they are not the line's own
     credit_item: str = ""
+    source: int = -1  # the issue a return takes back
 
 
 class Receipt(msgspec.Struct, array_like=True, gc=False):
@@ -175,6 +177,7 @@ class Kept(msgspec.Struct, array_like=True, gc=False):
     derived: list[tuple[int, Derived]]
     added: list[tuple[int, list[tuple[str, int]]]]
     carried: list[tuple[int, tuple[str, int]]]
+    made: list[tuple[int, dict[str, int]]]
     standards: dict[str, tuple[int, int]]
     early: dict[str, list[Flow]]
     links: list[str]
@@ -208,6 +211,7 @@ class ItemState:
         "layer_count",
         "layers",
         "links",
+        "made",
         "marks",
         "move_base",
         "moves",
@@ -249,6 +253,7 @@ class ItemState:
                 [],
                 [],
                 [],
+                [],
                 {},
                 {},
                 [],
@@ -278,6 +283,7 @@ class ItemState:
         self.derived = dict(kept.derived)
         self.added = dict(kept.added)
         self.carried = dict(kept.carried)
+        self.made = dict(kept.made)
         self.standards = kept.standards
         self.early = kept.early
         self.links = kept.links
@@ -505,10 +511,12 @@ class ItemState:
     def tick(self, key: OrderKey) -> bool:
         """One more line is in; at every `BLOCK`th the horizon moves on. True when a checkpoint is due."""
         self.last_key = key
-        self.count += 1
-        if self.count % BLOCK:
+        self.count = count = self.count + 1
+        if count % (BLOCK // MARKS or 1):
             return False
         self.marks.append((self.move_base + len(self.moves), self.base + len(self.o_q)))
+        if count % BLOCK:
+            return False
         keep = self.marks[-1][0] - WINDOW
         keep = min([keep, *(estimate.move for pool in self.pools for estimate in pool.open)])
         while len(self.marks) > 1 and self.marks[0][0] <= keep:
@@ -528,6 +536,8 @@ class ItemState:
                 if cost is not None:
                     pool.last_value, pool.last_quantity = cost
             pool.derived = [op for op in pool.derived if op >= to_op]
+        if self.added:
+            self._settle_components(to_op)
         cut = to_op - self.base
         for column in (self.o_q, self.o_v, self.o_rq, self.o_rv, self.o_layer, self.o_next, self.o_move, self.o_dest):
             del column[:cut]
@@ -540,8 +550,17 @@ class ItemState:
         self.receipts = {n: x for n, x in self.receipts.items() if n >= to_move}
         self.claims = {n: x for n, x in self.claims.items() if n >= to_move}
         self.undone = {op: x for op, x in self.undone.items() if op >= to_op}
+        self.added = {op: x for op, x in self.added.items() if op >= to_op}
+        self.carried = {op: x for op, x in self.carried.items() if op >= to_op}
         self.derived = {op: x for op, x in self.derived.items() if op >= to_op}
         self._index()
+
+    def _settle_components(self, to_op: int) -> None:
+        """Keep what layers are made of at the horizon, where their operations go."""
+        from tieout.valuation.components import held  # only when something was added to a cost
+
+        made = {n: held(self, n, to_op) for n, layer in self.layers.items() if layer.quantity}
+        self.made = {n: parts for n, parts in made.items() if any(parts.values())}
 
     def snapshot(self) -> bytes:
         """The state as bytes: the same state gives the same bytes, whichever way it came about."""
@@ -569,6 +588,7 @@ class ItemState:
                 sorted(self.derived.items()),
                 sorted(self.added.items()),
                 sorted(self.carried.items()),
+                sorted(self.made.items()),
                 self.standards,
                 self.early,
                 self.links,

@@ -20,21 +20,24 @@ from tieout.valuation.rules import Rules
 from tieout.valuation.state import Derived, Estimate, ItemState, Move, NeedsHistory, Pool, Receipt, share
 
 if TYPE_CHECKING:
-    from tieout.valuation.engine import Valuer
+    from tieout.valuation.engine import Known, Valuer
 
 
 class Step:
     """A line, the state of one item it touches, and the rules in force. `flows` is what it gives."""
 
-    __slots__ = ("flows", "key", "line", "only", "role", "rules", "state", "valuer")
+    __slots__ = ("flows", "key", "known", "line", "only", "role", "rules", "state", "valuer")
 
-    def __init__(self, valuer: Valuer, line: EventLine, state: ItemState, rules: Rules, key: OrderKey) -> None:
+    def __init__(
+        self, valuer: Valuer, line: EventLine, state: ItemState, rules: Rules, key: OrderKey, known: Known
+    ) -> None:
         self.valuer = valuer
         self.line = line
         self.state = state
         self.rules = rules
         self.key = key
-        self.role = valuer.role_of(state.item)
+        self.known = known
+        self.role = known.role
         self.only: Collection[str] | None = None
         self.flows: list[Flow] = []
 
@@ -42,7 +45,8 @@ class Step:
         """The same line on another item's state; its flows are this step's."""
         if item not in self.valuer.states and self.only is not None and item not in self.only:
             raise NeedsHistory(item, self.line.ref)
-        other = Step(self.valuer, self.line, self.valuer.state(item), self.valuer.rules_for(self.line, item), self.key)
+        valuer, line = self.valuer, self.line
+        other = Step(valuer, line, valuer.state(item), valuer.rules_for(line, item), self.key, valuer.known(item))
         other.flows = self.flows
         return other
 
@@ -122,7 +126,7 @@ class Step:
     def standard(self) -> tuple[int, int] | None:
         """Standard cost in force as (value, quantity): by location, else the item's, else its catalogue cost."""
         standards = self.state.standards
-        return standards.get(self.line.location) or standards.get("") or self.valuer.catalogue_cost(self.state.item)
+        return standards.get(self.line.location) or standards.get("") or self.known.cost
 
     def need_standard(self) -> tuple[int, int]:
         cost = self.standard()
@@ -154,9 +158,8 @@ class Step:
         source = self._known(pool)
         if source is not None:
             n = state.pool_index[source.key]
-            if source is pool or source.joins:
-                if source.quantity > 0:
-                    return self.share(source.value, q, source.quantity), (source.value, source.quantity, -1, n)
+            if (source is pool or source.joins) and source.quantity > 0:
+                return self.share(source.value, q, source.quantity), (source.value, source.quantity, -1, n)
             own = state.unit_cost(source)
             if own is not None:
                 return self.share(own[0], q, own[1]), (0, 0, source.last, n)

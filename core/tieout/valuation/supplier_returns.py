@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from tieout.model.quantity import from_scaled
 from tieout.valuation.purchasing import RECEIPTS, reprice, tax_of
 from tieout.valuation.state import Claim, Receipt
 from tieout.valuation.step import Step
@@ -19,7 +20,12 @@ def returned(step: Step) -> None:
     receipts = [state.receipts[n] for n in step.find(RECEIPTS) if n in state.receipts]
     room = sum(r.quantity - r.sent_back for r in receipts)
     if receipts and q > room:
-        step.refuse("TO4007", f"{q} to go back, {room} of that receipt still ours", "correct the quantity", line.amount)
+        step.refuse(
+            "TO4007",
+            f"{from_scaled(q)} to go back, {from_scaled(room)} of that receipt still ours",
+            "correct the quantity",
+            line.amount,
+        )
     pool = step.home()
     if step.rules.block:
         step.check_stock(pool, q)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tieout.model.event import EventLine, order_key
+from tieout.model.quantity import from_scaled
 from tieout.valuation.refs import targets
 from tieout.valuation.state import Move, Pool
 from tieout.valuation.step import Step
@@ -16,7 +17,7 @@ def dispatched(step: Step) -> None:
     """TRF-01. Under `one_step` nothing happens before arrival. A dispatch that a receipt came before in time was valued
     there; its flows are its own all the same."""
     line, state = step.line, step.state
-    if line.owner or not step.valuer.item(line.item).stocked:
+    if line.owner or not step.known.stocked:
         return
     early = state.early.pop(_own(line), None)
     if early is not None:
@@ -36,7 +37,7 @@ def _own(line: EventLine) -> str:
 def received(step: Step) -> None:
     """TRF-02, TRF-03; units beyond the dispatch are TRF-05: of another open transfer to this place, else found."""
     line, state = step.line, step.state
-    if line.owner or not step.valuer.item(line.item).stocked:
+    if line.owner or not step.known.stocked:
         return
     q = step.need_quantity()
     found = step.find(DISPATCHES)
@@ -71,7 +72,7 @@ def _one_step(step: Step, found: list[int], q: int) -> None:
             step.carry(source, step.home(), part, "TRF-03", move.line.location, line.location)
             q -= part
     if q:
-        step.refuse("TO4007", f"{q} more received than dispatched", "correct the quantity or the dispatch")
+        step.refuse("TO4007", f"{from_scaled(q)} more received than dispatched", "correct the quantity or the dispatch")
 
 
 def _dispatch_first(step: Step) -> None:
@@ -79,7 +80,8 @@ def _dispatch_first(step: Step) -> None:
     line, state = step.line, step.state
     for dispatch in targets(line.ref, DISPATCHES, step.valuer.lookup, None):
         if dispatch.item == state.item and order_key(dispatch) > step.key and _own(dispatch) not in state.early:
-            before = Step(step.valuer, dispatch, state, step.valuer.rules_for(dispatch, state.item), step.key)
+            rules = step.valuer.rules_for(dispatch, state.item)
+            before = Step(step.valuer, dispatch, state, rules, step.key, step.known)
             dispatched(before)
             state.early[_own(dispatch)] = before.flows
             return
@@ -107,7 +109,7 @@ def closed_short(step: Step) -> None:
     if not pools:
         step.refuse("TO4006", "the dispatch of this transfer is not known", "land the dispatch; it releases this one")
     if q > held:
-        step.refuse("TO4007", f"{q} to close, {held} under way", "correct the quantity")
+        step.refuse("TO4007", f"{from_scaled(q)} to close, {from_scaled(held)} under way", "correct the quantity")
     role = "claims_receivable" if line.reason in ("claim", "lost_reimbursed") else "shrinkage"
     for pool in pools:
         part = min(q, pool.quantity)
