@@ -46,7 +46,7 @@ class Documents(msgspec.Struct, frozen=True, omit_defaults=True):
     adjacent: bool = True
 
 
-def bad(  # noqa: PLR0917 - the parts of one sentence
+def bad(
     code: str, message: str, file: str, line: int, raw: bytes | str, fix: str
 ) -> Record:
     """A record that stands for something unreadable; the framework makes an exception of it."""
