@@ -103,7 +103,7 @@ class Builder:
     credits: list[tuple[str, str, Decimal, Decimal]] = field(default_factory=list)
     stock: defaultdict[tuple[str, str], Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     referenced: set[str] = field(default_factory=set)
-    known: set[str] = field(default_factory=set)  # items that have had a cost
+    known: set[tuple[str, str]] = field(default_factory=set)  # items that have had a cost at this location
     anchors: set[str] = field(default_factory=set)  # events that gave them their first: never taken back
 
     # ---- building blocks
@@ -145,9 +145,9 @@ class Builder:
         share: Decimal = self.pick([Decimal(1), Decimal(1), Decimal("0.5"), Decimal(1) / 3, Decimal("0.9")])
         return max(MILLIONTH, (whole * share).quantize(MILLIONTH, rounding="ROUND_DOWN"))
 
-    def learn(self, item: str, event: Event) -> None:
-        if item not in self.known:
-            self.known.add(item)
+    def learn(self, item: str, location: str, event: Event) -> None:
+        if (item, location) not in self.known:
+            self.known.add((item, location))
             self.anchors.add(event.id)
 
     def money(self, amount: Decimal) -> Decimal:
@@ -169,14 +169,14 @@ class Builder:
         line = {"item": item, "location": location, "quantity": quantity, "unit_price": self.draw(prices)}
         event = self.post("opening.loaded", [line])
         self.stock[(item, location)] += quantity
-        self.learn(item, event)
+        self.learn(item, location, event)
 
     def receive(self) -> None:
         lines = []
         location = self.pick(LOCATIONS)
         for number in range(1, self.pick([1, 1, 2, 3]) + 1):
             item, quantity = self.pick(self.items), self.draw(quantities)
-            priced = item not in self.known or not self.unpriced or self.pick([True, True, True, False])
+            priced = (item, location) not in self.known or not self.unpriced or self.pick([True, True, True, False])
             price = self.draw(prices) if priced else None
             weight = self.draw(st.integers(0, 50))
             lines.append((str(number), item, quantity, price, weight))
@@ -190,7 +190,7 @@ class Builder:
         for line, item, quantity, price, _ in lines:
             self.receipts.append(Incoming(event.id, line, item, location, quantity, price, self.now))
             self.stock[(item, location)] += quantity
-            self.learn(item, event)
+            self.learn(item, location, event)
 
     def bill(self) -> None:
         open_lines = [r for r in self.receipts if r.billed + r.sent_back < r.quantity]
@@ -293,7 +293,7 @@ class Builder:
         party = self.pick(["", "P1", "P2"])
         for number in range(1, self.pick([1, 1, 1, 2]) + 1):
             item = self.pick(self.items)
-            if item not in self.known:
+            if not any((item, place) in self.known for place in LOCATIONS):
                 continue
             held = self.held(item, location)
             quantity = self.part_of(held) if held else Decimal(0)
@@ -336,9 +336,9 @@ class Builder:
 
     def take_back_unlinked(self) -> None:
         item = self.pick(self.items)
-        if item not in self.known:
-            return
         location = self.pick(LOCATIONS)
+        if (item, location) not in self.known:
+            return
         quantity, party = self.draw(whole_quantities), self.pick([None, "P1", "P2"])
         line = {"item": item, "quantity": quantity, "location": location, "disposition": "restock"}
         self.post("return.received", [line], party=party)
@@ -371,19 +371,19 @@ class Builder:
             self.adjust(item, location, -quantity, self.pick(LOSSES))
 
     def find(self) -> None:
-        item = self.pick(self.items)
-        if item in self.known:
-            self.adjust(item, self.pick(LOCATIONS), self.draw(whole_quantities), "found")
+        item, location = self.pick(self.items), self.pick(LOCATIONS)
+        if (item, location) in self.known:
+            self.adjust(item, location, self.draw(whole_quantities), "found")
 
     def merge(self) -> None:
         item, location, other = self.pick(self.items), self.pick(LOCATIONS), self.pick(ITEMS)
         quantity = self.part_of(self.held(item, location))
         # One way only, A to B to C: a circle of hand-overs is a different test.
-        if quantity > 0 and other > item and (self.method != "standard" or other in self.known):
+        if quantity > 0 and other > item and (self.method != "standard" or other in self.items):
             self.apart()
             event = self.adjust(item, location, -quantity, "merged", to_item=other)
             self.stock[(other, location)] += quantity
-            self.learn(other, event)
+            self.learn(other, location, event)
 
     def adjust(self, item: str, location: str, quantity: Decimal, reason: str, **more: Any) -> Event:
         line = {"item": item, "location": location, "quantity": quantity, "reason": reason, **more}
@@ -392,7 +392,7 @@ class Builder:
 
     def count(self) -> None:
         item, location = self.pick(self.items), self.pick(LOCATIONS)
-        if item not in self.known:
+        if (item, location) not in self.known:
             return
         book = self.stock[(item, location)]
         counted = max(Decimal(0), book + self.pick([Decimal(-2), Decimal(-1), Decimal(0), Decimal(1)]))
@@ -506,7 +506,7 @@ def histories(
     if method == "standard":
         lines = [{"item": item, "unit_price": max(draw(prices), Decimal("0.01"))} for item in ITEMS]
         builder.post("cost.standard_changed", lines)
-        builder.known.update(items)
+        builder.known.update((item, place) for item in items for place in LOCATIONS)
         builder.apart()
     elif draw(st.booleans()):
         builder.opening()
