@@ -24,6 +24,7 @@ from tieout.store.tx import Tx
 
 COMPONENTS = ("material", "landed", "labour", "overhead", "intercompany_profit")
 PROVISIONAL, CORRECTION, COMPONENT_SHIFT = 1, 2, 4
+_COMPONENT_FLAGS = {name: n << COMPONENT_SHIFT for n, name in enumerate(COMPONENTS)}
 
 _BOOKING = (
     "entry",
@@ -110,11 +111,9 @@ class Journal:
         for each, number in placed:
             line, row, debit, credit, amount, quantity, item, credit_item, effective, affected = each[:10]
             provisional, layers, component, correction = each[10:]
-            flags = COMPONENTS.index(component) << COMPONENT_SHIFT
-            if provisional:
-                flags |= PROVISIONAL
-            if correction:
-                flags |= CORRECTION
+            flags = (
+                _COMPONENT_FLAGS[component] | (PROVISIONAL if provisional else 0) | (CORRECTION if correction else 0)
+            )
             try:
                 out.append(
                     (
