@@ -32,9 +32,10 @@ from tieout.store.history import ReadingHistory
 from tieout.store.schema import batch, event, meta, name, page
 from tieout.store.tx import Tx
 from tieout.valuation.engine import LANDED, Valuer
+from tieout.valuation.records import TAIL, Pool
 from tieout.valuation.replay import Change, advance
 from tieout.valuation.result import unit_cost
-from tieout.valuation.state import TAIL, ItemState, Pool
+from tieout.valuation.state import ItemState
 
 LINES_A_PIECE = 10_000
 END_OF_TIME = 2**62
@@ -56,7 +57,12 @@ class Known(ReadingHistory):
 
     def between(self, after: int, until: int) -> list[EventLine]:
         """Lines of two instants' time, the second included."""
-        return self._load(event.c.at > after, event.c.at <= until)
+        found = self._load(event.c.at > after, event.c.at <= until)
+        whole: dict[str, list[EventLine]] = {}
+        for line in found:  # the lines of an event share its instant: asking for it again would walk the whole table
+            whole.setdefault(line.event_id, []).append(line)
+        self._events.update(whole)
+        return found
 
     def checkpoint(self, item: str, before: OrderKey) -> tuple[OrderKey, bytes] | None:
         return None

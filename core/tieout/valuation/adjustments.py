@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tieout.model.catalogue import REASONS, Reason
-from tieout.valuation.state import Move
+from tieout.valuation.records import Move
 from tieout.valuation.step import Step
 
 

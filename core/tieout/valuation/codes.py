@@ -80,6 +80,11 @@ CODES: Final[dict[str, tuple[str, str, str]]] = {
         "The policy asks for another cost method than the pool holds units under, with units still open at an estimate.",
         "Enter the receipts that settle them before the day of the change.",
     ),
+    "TO4016": (
+        "Value out of range",
+        "Quantity times cost is beyond the 64-bit range of amounts.",
+        "Check the quantity (unit of measure) and the price or earlier cost it was taken from.",
+    ),
     "TO4020": (
         "Line of the events file cannot be read",
         "A line of EVENTS.jsonl is not a canonical event.",

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import Final
 
-from tieout.valuation.state import ItemState, Layer
+from tieout.valuation.records import Layer
+from tieout.valuation.state import ItemState
 
 DEPTH_MAX: Final = 64  # hand-overs followed back; beyond them a value counts as material
 MATERIAL: Final = "material"

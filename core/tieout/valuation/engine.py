@@ -35,9 +35,10 @@ from tieout.valuation import (
     transfers,
 )
 from tieout.valuation.methods import BUILTIN, CostMethod
+from tieout.valuation.records import Pool
 from tieout.valuation.refs import Lookup, parse, targets
 from tieout.valuation.rules import RuleBook, Rules
-from tieout.valuation.state import ItemState, Pool
+from tieout.valuation.state import ItemState
 from tieout.valuation.step import Step
 
 Handler: TypeAlias = Callable[[Step], None]

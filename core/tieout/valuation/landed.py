@@ -13,8 +13,9 @@ from typing import Final
 from tieout.model.event import EventLine, order_key
 from tieout.model.money import allocate
 from tieout.model.quantity import SCALE
+from tieout.valuation.records import Receipt
 from tieout.valuation.refs import Lookup, targets
-from tieout.valuation.state import NeedsHistory, Receipt
+from tieout.valuation.state import NeedsHistory
 from tieout.valuation.step import Step
 
 TARGETS: Final = frozenset({"purchase.received", "opening.loaded"})
@@ -132,7 +133,7 @@ def _receipt(step: Step, target: EventLine) -> Receipt:
     for n in state.by_event.get(target.event_id, ()):
         if state.move(n).line.line_id == target.line_id and n in state.receipts:
             return state.receipts[n]
-    if not state.move_base or state.deep:
+    if not state.move_base:
         step.refuse("TO4005", f"{target.event_id}, which it names, is an exception itself", "resolve that one first")
     raise NeedsHistory(state.item, target.event_id, order_key(target))
 

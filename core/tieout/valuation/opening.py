@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 from tieout.model.event import EPOCH, EventLine
-from tieout.valuation.state import Receipt
+from tieout.valuation.records import Receipt
 from tieout.valuation.step import Step
 
 MEMO_ROWS: Final = frozenset({"OPN-02"})  # value ledger only: the general ledger has these amounts already

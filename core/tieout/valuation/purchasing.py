@@ -12,8 +12,8 @@ from typing import Final
 from tieout.model.event import EventLine
 from tieout.model.money import allocate
 from tieout.model.quantity import from_scaled
+from tieout.valuation.records import Ahead, Move, Pool, Receipt
 from tieout.valuation.refs import fits, parse
-from tieout.valuation.state import Ahead, Move, Pool, Receipt
 from tieout.valuation.step import Step
 
 RECEIPTS: Final = frozenset({"purchase.received", "dropship.shipped", "opening.loaded"})

@@ -46,7 +46,7 @@ def named(state: ItemState, ref: str, types: Collection[str], lookup: Lookup | N
     found = _fitting(state, index.get(name, ()), types, wanted)
     if not found:
         found = _fitting(state, state.by_ref.get(ref, ()), types, "")
-    if not found and state.move_base and not state.deep:
+    if not found and state.move_base:
         # The state let go of old movements: only what is known can tell whether this one is older or unknown.
         known = () if lookup is None else (lookup.event(name) if kind == "e" else lookup.document(name))
         keys = [order_key(x) for x in known if x.item in ("", state.item) and x.type in types]

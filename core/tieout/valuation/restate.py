@@ -15,7 +15,8 @@ from typing import Final
 
 from tieout.model.event import EventLine, order_key
 from tieout.model.journal import Flow
-from tieout.valuation.state import ItemState, Move, NeedsHistory, Pool, share
+from tieout.valuation.records import Move, Pool
+from tieout.valuation.state import ItemState, NeedsHistory, share
 
 PASSES_MAX: Final = 64  # evaluations of one issue's returns within one cause
 

@@ -32,8 +32,8 @@ from tieout.valuation.engine import Valuer
 from tieout.valuation.memory import MemoryHistory
 from tieout.valuation.methods import BUILTIN, CostMethod
 from tieout.valuation.opening import MEMO_ROWS
+from tieout.valuation.records import TAIL, Pool
 from tieout.valuation.replay import Change, advance
-from tieout.valuation.state import TAIL, Pool
 
 _CONTROL = frozenset(CONTROL_ROLES)
 _VARIANCES = frozenset({"standard_revaluation", "transfer_variance", "ppv", "landed_cost_variance"})

@@ -10,9 +10,10 @@ from typing import Final
 
 from tieout.model.money import round_fraction
 from tieout.model.quantity import SCALE, from_scaled
+from tieout.valuation.records import Move, Pool
 from tieout.valuation.restate import resplit
 from tieout.valuation.sales import ISSUES, cancel_open, straight, take_parts
-from tieout.valuation.state import Move, NeedsHistory, Pool
+from tieout.valuation.state import NeedsHistory
 from tieout.valuation.step import Step
 
 RETURNS: Final = frozenset({"return.received"})
@@ -61,7 +62,7 @@ def shipments_of(step: Step, q: int) -> list[tuple[int, int]]:
             q -= part
             if not q:
                 break
-    if q and not line.ref and line.party and state.move_base and not state.deep and _matching(step):
+    if q and not line.ref and line.party and state.move_base and _matching(step):
         raise NeedsHistory(state.item, f"shipments to {line.party}")
     return pairs
 

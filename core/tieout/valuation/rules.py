@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from tieout.errors import Refused
 from tieout.model.policy import Policy, PolicyBook
 from tieout.valuation.methods import BUILTIN, CostMethod, Fifo, Lifo
-from tieout.valuation.state import HEAD, PICK, TAIL
+from tieout.valuation.records import HEAD, PICK, TAIL
 
 _QUARTER: Final = 900_000_000  # µs; every UTC offset in use is a multiple of it, so a day never changes inside one
 _DAYS_MAX: Final = 100_000

@@ -12,8 +12,9 @@ from typing import Final
 from tieout.model.journal import Flow
 from tieout.model.quantity import from_scaled
 from tieout.valuation.purchasing import matches
+from tieout.valuation.records import Ahead, Move, Part, Pool
 from tieout.valuation.restate import Restatement, resplit
-from tieout.valuation.state import Ahead, Move, NeedsHistory, Part, Pool
+from tieout.valuation.state import NeedsHistory
 from tieout.valuation.step import Step
 
 SHIPMENTS: Final = frozenset({"order.fulfilled"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from tieout.valuation.state import Move, Pool
+from tieout.valuation.records import Move, Pool
 from tieout.valuation.step import Step
 
 

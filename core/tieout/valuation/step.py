@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, NoReturn
 from tieout.errors import Refused
 from tieout.model.event import EventLine, OrderKey
 from tieout.model.journal import Flow
-from tieout.model.money import from_minor, round_fraction
+from tieout.model.money import AMOUNT_MAX, from_minor, round_fraction
 from tieout.model.quantity import from_scaled
+from tieout.valuation.records import Derived, Estimate, Move, Pool, Receipt
 from tieout.valuation.refs import named, targets
 from tieout.valuation.restate import Restatement, flows_of, resplit, settle
 from tieout.valuation.rules import Rules
-from tieout.valuation.state import Derived, Estimate, ItemState, Move, NeedsHistory, Pool, Receipt, share
+from tieout.valuation.state import ItemState, NeedsHistory, share
 
 if TYPE_CHECKING:
     from tieout.valuation.engine import Known, Valuer
@@ -149,8 +150,21 @@ class Step:
             return pool
         return next((x for x in self.state.pools if x.key[0] == self.role and not x.key[3] and x.last >= 0), None)
 
+    def within_range(self, value: int) -> int:
+        if abs(value) > AMOUNT_MAX:
+            self.refuse(
+                "TO4016",
+                f"{self.state.item}: the value of these units is beyond the 64-bit range of amounts",
+                "check the quantity and the price it comes from",
+            )
+        return value
+
     def current_cost(self, pool: Pool, q: int) -> tuple[int, Derived | None]:
         """Value of `q` units at the pool's current cost (§5) and what it was derived from; refused without history."""
+        value, derived = self._current_cost(pool, q)
+        return self.within_range(value), derived
+
+    def _current_cost(self, pool: Pool, q: int) -> tuple[int, Derived | None]:
         state = self.state
         if pool.fixed:
             standard = self.need_standard()
@@ -263,6 +277,8 @@ class Step:
         """Units out of a pool to role `debit`: an issue. What is not held stays open at an estimate. Returns its number."""
         if self.rules.block:
             self.check_stock(pool, q)
+        if q > pool.quantity and not pool.fixed:
+            self._check_estimate(pool, q - pool.quantity)
         state, role = self.state, pool.key[0]
         move = Move(self.line, debit, role, "", location, q, 0)
         n = state.add_move(move)
@@ -306,6 +322,14 @@ class Step:
                 )
             )
         return n
+
+    def _check_estimate(self, pool: Pool, short: int) -> None:
+        """Refuse before anything moves when the estimate of what is not held would be out of range."""
+        if pool.quantity:
+            layer = self.state.last_to_go(pool)
+            self.within_range(self.share(layer.value, short, layer.quantity))
+        else:
+            self.within_range(self.estimate(pool, short))
 
     def estimate(self, pool: Pool, q: int) -> int:
         cost = self.last_cost(pool)

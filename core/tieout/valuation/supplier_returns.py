@@ -6,7 +6,7 @@ from typing import Final
 
 from tieout.model.quantity import from_scaled
 from tieout.valuation.purchasing import RECEIPTS, reprice, tax_of
-from tieout.valuation.state import Claim, Receipt
+from tieout.valuation.records import Claim, Receipt
 from tieout.valuation.step import Step
 
 RETURNS: Final = frozenset({"purchase.returned"})

@@ -6,8 +6,8 @@ from typing import Final
 
 from tieout.model.event import EventLine, order_key
 from tieout.model.quantity import from_scaled
+from tieout.valuation.records import Move, Pool
 from tieout.valuation.refs import targets
-from tieout.valuation.state import Move, Pool
 from tieout.valuation.step import Step
 
 DISPATCHES: Final = frozenset({"transfer.dispatched"})
