@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -27,6 +28,7 @@ def worth(tx: Tx, names: Names) -> dict[str, int]:
     """Value per item over all control roles, in minor units."""
     total = sa.func.sum(holding.c.value)
     query = sa.select(holding.c.item, total).where(holding.c.company == names.company).group_by(holding.c.item)
-    found = {int(row[0]): int(row[1]) for row in tx.execute(query).all()}
+    rows: list[Any] = list(tx.execute(query).all())
+    found = {int(row[0]): int(row[1]) for row in rows}
     words = names.texts(tx, found)
     return {words[item]: value for item, value in found.items() if value}
