@@ -38,7 +38,7 @@ docs: install
 	$(BIN)/python docs/generate.py
 
 nightly: install
-	TIEOUT_PROFILE=nightly $(BIN)/python -m pytest -n 2 --dist worksteal
+	TIEOUT_HYPOTHESIS=nightly $(BIN)/python -m pytest -n 2 --dist worksteal
 
 # Only for maintainers; needs `uv` on the path. No address gets into the lock.
 lock:
