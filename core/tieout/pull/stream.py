@@ -246,7 +246,7 @@ class _Puller:
                 self.result.add(one)
         self.landings += 1
         if self.landings % COLLECT_EVERY == 0:
-            gc.collect()
+            gc.collect(1)  # what these landings left; not all that lives
         if self.progress is not None:
             self.progress(self.result)
 
