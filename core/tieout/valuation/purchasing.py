@@ -190,6 +190,7 @@ def billed(step: Step) -> None:
         receipt.open_quantity -= part
         receipt.open_value -= cleared
         reprice(step, receipt, change)
+        step.release(receipt.inflow)
         _difference(step, receipt, change)
     if left:
         _excess(step, receipts, left, amount - billed_part)

@@ -15,8 +15,8 @@ from tieout.model.journal import Flow
 HEAD, TAIL, PICK = 0, 1, 2  # how a pool finds the layer to take from
 
 # What an inflow at current cost was derived from: a pool's value and quantity, or (quantity 0) the cost at an operation;
-# and the pool.
-Derived: TypeAlias = tuple[int, int, int, int]
+# the pool, and what it came to.
+Derived: TypeAlias = tuple[int, int, int, int, int]
 PoolKey: TypeAlias = tuple[str, str, str, str]  # role, location, lot, reference
 
 

@@ -130,19 +130,19 @@ class Restatement:
         """Change of an inflow that is valued at the pool's current cost at its own place."""
         state = self.state
         i = op - state.base
-        value, quantity, last, n = state.derived[op]
+        value, quantity, last, n, before = state.derived[op]
         if quantity > 0:
             worth = self._worth.get(n, 0)
             value += worth - self._seen_worth.get(op, 0)
             self._seen_worth[op] = worth
-            state.derived[op] = (value, quantity, last, n)
             new = share(value, state.o_q[i], quantity, state.up)
         else:
             cost = state.cost_of(last)
             if cost is None:
                 return 0
             new = share(cost[0], state.o_q[i], cost[1], state.up)
-        change = new - state.o_v[i]
+        change = new - before
+        state.derived[op] = (value, quantity, last, n, new)
         if change:
             self.count(state.o_move[i], change)
         return change

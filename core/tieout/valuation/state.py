@@ -302,6 +302,24 @@ class ItemState:
         pool.last = ops[-1]
         return ops
 
+    def shrink(self, n: int, op: int, q: int, v: int) -> None:
+        """Layer `n` never had `q` of the units, worth `v`, that operation `op` brought it."""
+        layer = self.layers[n]
+        self.o_q[op - self.base] -= q
+        self.o_v[op - self.base] -= v
+        while op >= 0:
+            i = op - self.base
+            self.o_rq[i] -= q
+            self.o_rv[i] -= v
+            op = self.o_next[i]
+        layer.quantity -= q
+        layer.value -= v
+        pool = self.pools[layer.pool]
+        pool.quantity -= q
+        pool.value -= v
+        if not layer.quantity:
+            pool.queue.remove(n)
+
     def revalue(self, layer: Layer, v: int, move: int) -> None:
         """Change of value of one layer at its place in the order, quantity unchanged."""
         n = self.o_layer[layer.last - self.base] if layer.last >= self.base else -1

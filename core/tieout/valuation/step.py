@@ -173,10 +173,10 @@ class Step:
         if source is not None:
             n = state.pool_index[source.key]
             if (source is pool or source.joins) and source.quantity > 0:
-                return self.share(source.value, q, source.quantity), (source.value, source.quantity, -1, n)
+                return self.share(source.value, q, source.quantity), (source.value, source.quantity, -1, n, 0)
             own = state.unit_cost(source)
             if own is not None:
-                return self.share(own[0], q, own[1]), (0, 0, source.last, n)
+                return self.share(own[0], q, own[1]), (0, 0, source.last, n, 0)
         cost = self.standard()
         if cost is None:
             self.refuse(
@@ -230,7 +230,7 @@ class Step:
             key = (*self.key[:5], f"{self.key[5]}/{part}") if part else self.key
             op = state.put(pool, q, v, n, key, line.event_id, line.line_id, line.at if origin_at is None else origin_at)
             if derived is not None:
-                state.derived[op] = derived
+                state.derived[op] = (*derived[:4], v)
                 state.pools[derived[3]].derived.append(op)
             for source, amount in parts:
                 self.flow(row, role, source, amount, q, to=location)
@@ -342,6 +342,10 @@ class Step:
         state, line = self.state, self.line
         if source.fixed:
             self.need_standard()
+        if dest.open and source.key[3]:
+            q -= self._cancel_own(source, dest, q, row, to)
+            if not q:
+                return state.move_base + len(state.moves) - 1
         n = self.leave(source, q, row, dest.key[0], at, silent=True)
         move = state.move(n)
         move.debit_location = to
@@ -360,6 +364,36 @@ class Step:
             if dest.open:
                 self.settle(dest, op)
         return n
+
+    def _cancel_own(self, source: Pool, dest: Pool, q: int, row: str, to: str) -> int:
+        """Units that were dispatched although `dest` did not hold them come back to it: their estimate is cancelled, as
+        a return cancels its shipment's (§4). Returns how many."""
+        state = self.state
+        for estimate in dest.open:
+            if estimate.dest < state.base or estimate.item:
+                continue
+            n = state.o_layer[estimate.dest - state.base]
+            layer = state.layers[n]
+            if state.pools[layer.pool] is not source:
+                continue
+            u = min(q - (source.quantity - layer.quantity), estimate.quantity)
+            if u <= 0:
+                return 0
+            v = self.share(estimate.value, u, estimate.quantity)
+            state.shrink(n, estimate.dest, u, v)
+            estimate.quantity -= u
+            estimate.value -= v
+            move = state.move(estimate.move)
+            move.open_quantity -= u
+            move.quantity -= u
+            move.value -= v
+            if not estimate.quantity:
+                dest.open.remove(estimate)
+            state.add_move(Move(self.line, dest.key[0], source.key[0], to, "", u, v))
+            state.stock(dest.key[0], to, u)
+            self.flow(row, dest.key[0], source.key[0], v, u, to=to)
+            return u
+        return 0
 
     def deliver(self, dest: Pool, n: int, taken: list[int], variance: str) -> None:
         """Put what outflows took into `dest`, each fragment under its own queue key."""
@@ -434,12 +468,11 @@ class Step:
         flow.component = component
         if component != "material":
             state.added.setdefault(receipt.inflow, []).append((component, change))
-        self._release(receipt.inflow)
         restatement = Restatement(state)
         restatement.amend(receipt.inflow, change)
         self.finish(restatement, row, component)
 
-    def _release(self, op: int) -> None:
+    def release(self, op: int) -> None:
         """A receipt that was valued at current cost has its own cost now."""
         derived = self.state.derived.pop(op, None)
         if derived is not None:
