@@ -46,9 +46,7 @@ class Documents(msgspec.Struct, frozen=True, omit_defaults=True):
     adjacent: bool = True
 
 
-def bad(
-    code: str, message: str, file: str, line: int, raw: bytes | str, fix: str
-) -> Record:
+def bad(code: str, message: str, file: str, line: int, raw: bytes | str, fix: str) -> Record:
     """A record that stands for something unreadable; the framework makes an exception of it."""
     text = raw.decode("utf-8", "backslashreplace") if isinstance(raw, bytes) else raw
     detail = {"code": code, "message": message, "file": file, "line": line, "where": f"{file}:{line}"}

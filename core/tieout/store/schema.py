@@ -191,6 +191,7 @@ event = Table(
     Column("ref", String),
     Column("extra", Text),  # JSON
     Index("ix_event_record", "record"),
+    Index("ix_event_key", "key"),
     Index("ix_event_item", "company", "item", "at"),
     Index(
         "ix_event_document",
