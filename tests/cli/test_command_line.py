@@ -147,6 +147,23 @@ def test_a_wrong_call_says_what_to_do(
     assert told in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("topic", "told"),
+    [
+        ("PUR-08", "events: purchase.billed"),
+        ("TO3201", "unknown item"),
+        ("order.fulfilled", "SAL-04"),
+        ("grni", "clearing"),
+        ("theft", "ADJ-03"),
+    ],
+)
+def test_rows_codes_types_roles_and_reasons_are_explained(
+    capsys: pytest.CaptureFixture[str], topic: str, told: str
+) -> None:
+    assert run_cli(cli, ["explain", topic]) == 0
+    assert told in capsys.readouterr().out
+
+
 def test_help_loads_neither_the_database_nor_http() -> None:
     code = (
         "import sys; from tieout.cli.root import cli; from tieout.cli.shell import run_cli; run_cli(cli, ['--help']);"

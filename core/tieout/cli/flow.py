@@ -141,6 +141,8 @@ def status_text(company: Answer) -> str:
     if causes:
         lines += ["", _indent(table(causes, ("explained by", "count", "amount", "quantity"), right=(1, 2, 3)))]
     verdict = "tied out" if company["tied_out"] else "NOT tied out"
+    if not company["tied_out"] and not company["unexplained"].strip("0.-"):
+        verdict += ": quantities differ"
     lines += ["", f"  {verdict}, unexplained {company['unexplained']}"]
     lines += [f"  next: {step}" for step in company.get("next", [])]
     return "\n".join(lines)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tieout.model.catalogue import EVENT_TYPES, REASONS
 from tieout.model.roles import CONTROL_ROLES, ROLES
+
+ROW = re.compile(r"[A-Z]{2,3}-[0-9]{2}")
 
 
 def explain_topic(topic: Sequence[str]) -> dict[str, Any] | None:
@@ -20,6 +23,8 @@ def explain_topic(topic: Sequence[str]) -> dict[str, Any] | None:
         return _event_type(word)
     if word in ROLES:
         return _role(word)
+    if ROW.fullmatch(word.upper()):
+        return _row(word.upper())
     if word in REASONS:
         reason = REASONS[word]
         return {
@@ -28,6 +33,25 @@ def explain_topic(topic: Sequence[str]) -> dict[str, Any] | None:
             "text": f"reason {word}: row {reason.row}, role {reason.role}, goods {reason.direction}",
         }
     return None
+
+
+def _row(name: str) -> dict[str, Any] | None:
+    from importlib.resources import files
+
+    from ruamel.yaml import YAML
+
+    text = files("tieout.posting").joinpath("matrix_rows.yaml").read_text(encoding="utf-8")
+    rows: Mapping[str, Mapping[str, Any]] = YAML(typ="safe", pure=True).load(text)
+    row = rows.get(name)
+    if row is None:
+        return None
+    lines = [f"{name}: {row['title']}"]
+    lines += [f"{key}: {_words(value)}" for key, value in row.items() if key != "title"]
+    return {"kind": "matrix row", "id": name, "row": dict(row), "text": "\n".join(lines)}
+
+
+def _words(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _code(code: str) -> dict[str, Any] | None:
