@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 import sqlalchemy as sa
 
+from tieout.pull.fresh import Fresh
 from tieout.store.exceptions import NewException
 from tieout.store.masters import Masters
 from tieout.store.names import Names
@@ -19,7 +20,8 @@ from tieout.store.tx import Tx
 class Company(msgspec.Struct, kw_only=True):
     """One legal entity. `reasons`: a source's reason text → a reason of the catalogue. `owners`: error code, its first
     three digits with `TO` (`TO32`), or stage → who looks after such exceptions; `owner_of`: the plugins' word on one,
-    which goes first. `keys`: folder of the pseudonym keys. `unknown_reason`: policy of that name (matrix §3)."""
+    which goes first. `keys`: folder of the pseudonym keys. `unknown_reason`: policy of that name (matrix §3). `fresh`: what
+    this process landed last, for the books."""
 
     id: int
     code: str
@@ -32,6 +34,7 @@ class Company(msgspec.Struct, kw_only=True):
     owners: Mapping[str, str] = {}
     owner_of: Callable[[NewException], str | None] | None = None
     keys: Path | None = None
+    fresh: Fresh = msgspec.field(default_factory=Fresh)
 
     def owned(self, new: NewException) -> NewException:
         """The same exception with its owner: by hook, by code, by class of code, by stage."""

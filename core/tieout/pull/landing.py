@@ -344,6 +344,9 @@ def write_landing(
         },
     )
     exceptions = open_exceptions(tx, company.id, change.new)
+    for row_id, line in zip(ids, change.lines, strict=True):
+        line.row = row_id  # only now: a row number is no part of what is hashed
+    tx.on_commit.append(lambda: company.fresh.put(number, change.lines))
     return Landed(number, ids, [row_id for row_id, _ in voids], exceptions, counts, change.skipped)
 
 
