@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 EDITABLE := -e . -e connectors/files -e connectors/beancount -e sandbox
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test lint bench real docs nightly lock clean
+.PHONY: install demo test lint bench matrix real docs nightly lock clean
 
 install: $(STAMP)
 
@@ -30,6 +30,9 @@ lint: install
 
 bench: install
 	$(BIN)/python tests/bench
+
+matrix: install
+	$(BIN)/python tests/matrix
 
 real: install
 	$(BIN)/python -m tieout_sandbox.real
