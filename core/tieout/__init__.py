@@ -33,6 +33,14 @@ if TYPE_CHECKING:
     from tieout.errors import Retryable as Retryable
     from tieout.errors import TieoutError as TieoutError
     from tieout.hookspecs import hookimpl as hookimpl
+    from tieout.http.answers import Answer as Answer
+    from tieout.http.budgets import Points as Points
+    from tieout.http.budgets import Purse as Purse
+    from tieout.http.budgets import Window as Window
+    from tieout.http.client import Http as Http
+    from tieout.http.grants import Endpoint as Endpoint
+    from tieout.http.grants import FixedToken as FixedToken
+    from tieout.http.grants import Tokens as Tokens
     from tieout.model.event import Event as Event
     from tieout.model.event import EventLine as EventLine
     from tieout.model.event import Line as Line
@@ -81,6 +89,10 @@ _HOME = {
         "TieoutError",
     ),
     "tieout.hookspecs": ("hookimpl",),
+    "tieout.http.answers": ("Answer",),
+    "tieout.http.budgets": ("Points", "Purse", "Window"),
+    "tieout.http.client": ("Http",),
+    "tieout.http.grants": ("Endpoint", "FixedToken", "Tokens"),
     "tieout.model.event": ("Event", "EventLine", "Line", "Ref"),
     "tieout.model.journal": ("Balance", "Document", "DocumentLine", "LedgerEntry", "Receipt"),
     "tieout.model.master": ("Account", "Item", "Location", "Party"),

@@ -10,13 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Protocol, runtime_checkable
 
 import msgspec
 from pydantic import BaseModel
 
+from tieout.errors import Fatal
 from tieout.model.journal import Balance, Document, LedgerEntry, Receipt
 from tieout.model.master import Account
+
+if TYPE_CHECKING:
+    from tieout.http.client import Http
 
 API_VERSION = 1
 
@@ -135,8 +139,16 @@ class Finding(msgspec.Struct, frozen=True):
     fix: str = ""
 
 
+def _no_way(**_: Any) -> NoReturn:
+    raise Fatal("this connector was made without a way to its vendor", code="TO6210")
+
+
 class Context(msgspec.Struct, kw_only=True):
-    """What the framework gives a connector: its validated config, the project folder, a clock and an HTTP client factory."""
+    """What the framework gives a connector: its validated config, the project folder, a clock and its way to the vendor.
+
+    `http(base_url=…, oauth=… or auth=…, purse=…, headers=…, look=…)` makes a `tieout.Http` that keeps this connection's
+    grant and reaches the manifest's hosts only.
+    """
 
     connection: str
     company: str
@@ -144,7 +156,7 @@ class Context(msgspec.Struct, kw_only=True):
     config: BaseModel
     root: Path
     now: Callable[[], datetime]
-    http: Callable[..., Any] | None = None
+    http: Callable[..., Http] = _no_way
 
 
 @runtime_checkable

@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 
@@ -26,7 +27,13 @@ from tieout.store.schema import company as company_table
 from tieout.store.schema import meta
 from tieout.store.store import Store
 from tieout.store.tx import Tx
+from tieout.store.vault import MasterKey, StoreVault
 from tieout.valuation.methods import BUILTIN, CostMethod
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tieout.http.client import Http
 
 SEEDS: tuple[tuple[Literal["item", "location", "party"], str], ...] = (
     ("item", "items_file"),
@@ -48,6 +55,7 @@ class Desk:
         self.store = store
         self.actor = actor
         self.now = utc_now
+        self.transports: dict[str, httpx.BaseTransport] = {}  # of connections whose vendor runs in this process
         self.has_go_live = company.go_live is not None or any(scope.go_live for scope in company.scopes)
         self._lock: date | None = None
         self._lock_read = False
@@ -183,6 +191,24 @@ class Desk:
             config=connection.config,
             root=self.project.root,
             now=self.now,
+            http=partial(self._http, connection),
+        )
+
+    def vault(self, connection: Connection) -> StoreVault:
+        """Where a connection's grant is kept."""
+        keys = self.project.root / "keys"
+        return StoreVault(self.store, self.id, connection.id, lambda: MasterKey.of(keys))
+
+    def _http(self, connection: Connection, **how: Any) -> Http:
+        """A connection's way to its vendor: its grant, its manifest's hosts, this desk's clock."""
+        from tieout.http.client import Http
+
+        made: Any = connection.implementation
+        return Http(
+            hosts=made.manifest.hosts,
+            vault=self.vault(connection),
+            now=lambda: self.now().timestamp(),
+            **{"transport": self.transports.get(connection.id), **how},
         )
 
     def source(self, connection: Connection) -> Source:

@@ -395,6 +395,30 @@ seen = Table(
     Column("key", Digest, primary_key=True),
 )
 
+# Data keys, each sealed with the master key (`store.vault`); the newest one of a company seals, older ones still open.
+vault_key = Table(
+    "vault_key",
+    metadata,
+    _id(),
+    Column("company", Integer, nullable=False),
+    Column("master", String, nullable=False),  # fingerprint of the master key that sealed it
+    Column("sealed", LargeBinary, nullable=False),
+    Column("made_at", Micros, nullable=False),
+    Index("ix_vault_key_company", "company"),
+)
+
+# Grants of connections, sealed: the newest generation counts, the one before is kept in case its successor was lost.
+token_set = Table(
+    "token_set",
+    metadata,
+    Column("company", Integer, primary_key=True),
+    Column("connection", String, primary_key=True),
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("data_key", Id, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("saved_at", Micros, nullable=False),
+)
+
 # What is to be drained, by whom, not before when: one row per lane (pull:…, books:…, deliver:…).
 lane = Table(
     "lane",
