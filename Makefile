@@ -2,14 +2,15 @@
 PY ?= python3
 VENV ?= .venv$(if $(filter-out python3,$(PY)),-$(notdir $(PY)))
 BIN := $(VENV)/bin
-EDITABLE := -e . -e connectors/files -e connectors/beancount -e sandbox
+CONNECTORS := $(wildcard connectors/*)
+EDITABLE := -e . $(CONNECTORS:%=-e %) -e sandbox
 STAMP := $(VENV)/.installed
 
 .PHONY: install demo test lint bench matrix real docs nightly lock clean
 
 install: $(STAMP)
 
-$(STAMP): requirements.lock pyproject.toml connectors/files/pyproject.toml connectors/beancount/pyproject.toml sandbox/pyproject.toml
+$(STAMP): requirements.lock pyproject.toml $(CONNECTORS:%=%/pyproject.toml) sandbox/pyproject.toml
 	@$(PY) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "tieout needs Python 3.11 or newer; try: make PY=python3.12 install")'
 	$(PY) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock

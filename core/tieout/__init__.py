@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tieout.errors import Rejected as Rejected
     from tieout.errors import Retryable as Retryable
     from tieout.errors import TieoutError as TieoutError
+    from tieout.errors import VendorError as VendorError
     from tieout.hookspecs import hookimpl as hookimpl
     from tieout.http.answers import Answer as Answer
     from tieout.http.budgets import Points as Points
@@ -87,6 +88,7 @@ _HOME = {
         "Rejected",
         "Retryable",
         "TieoutError",
+        "VendorError",
     ),
     "tieout.hookspecs": ("hookimpl",),
     "tieout.http.answers": ("Answer",),

@@ -55,6 +55,7 @@ PUBLIC = [
     "TieoutError",
     "Tokens",
     "Valuation",
+    "VendorError",
     "Window",
     "Workspace",
     "__version__",

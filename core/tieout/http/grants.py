@@ -89,6 +89,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     header: str = "Authorization"
     prefix: str = "Bearer "
     refresh_life_field: str = "refresh_token_expires_in"
+    consent_url: str = ""  # where a person consents (authorization code flow); empty: nobody has to
+    consent_fields: Mapping[str, str] = {}
 
 
 # method, url, headers, body → answer; never repeated
