@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from tieout import failpoints
 from tieout.connector import Idempotency
+from tieout.deliver import decide as by_person
 from tieout.deliver.drain import drain
 from tieout.deliver.settings import Delivery
 from tieout.model.journal import Flow
@@ -88,8 +89,8 @@ class World:
         self.books = Books(self.folder)
         self.books.now, self.books.lines = now, lines
 
-    def drain(self) -> None:
-        delivery = Delivery(
+    def delivery(self) -> Delivery:
+        return Delivery(
             company=1,
             code="main",
             currency="USD",
@@ -102,7 +103,9 @@ class World:
             is_dead=lambda _: True,
             group_max=self.group,
         )
-        drain(self.books.store, self.books.journal, delivery)
+
+    def drain(self) -> None:
+        drain(self.books.store, self.books.journal, self.delivery())
 
     def rows(self) -> list[tuple[str, str]]:
         with self.books.store.read() as rx:
@@ -164,7 +167,7 @@ def run(world: World, faults: list[str], crashes: list[int | None]) -> None:
                 world.books.post(CORRECTED)
                 done = 2
                 continue
-            if done == 2 and set(states) <= {"posted"}:
+            if done == 2 and set(states) <= {"posted", "withdrawn"}:
                 return
             parked = [number for number, state in enumerate(states, 1) if state == "parked"]
             if parked:
@@ -179,18 +182,22 @@ def run(world: World, faults: list[str], crashes: list[int | None]) -> None:
 
 def decide(world: World, number: int) -> None:
     """The person who looks into the ledger, after any late write has had its time, and says what is there."""
-    world.books.now += 60_000_000
+    world.books.now += 600_000_000
     world.ledger._tick()
-    with world.books.store.write() as tx:
-        reference = outbox.one(tx, 1, number).reference
-        there = [n for n, held in world.ledger.documents.items() if held.document.reference == reference]
-        outbox.decide(tx, 1, number, actor="ann", now=world.clock(), ledger_id=there[0] if there else None)
+    with world.books.store.read() as rx:
+        reference = outbox.one(rx, 1, number).reference
+    there = [n for n, held in world.ledger.documents.items() if held.document.reference == reference]
+    store, delivery = world.books.store, world.delivery()
+    if there:
+        by_person.posted_as(store, delivery, number, there[0], actor="ann", reason="it is there")
+    else:
+        by_person.absent(store, delivery, number, actor="ann", reason="it is not there")
 
 
 def check(world: World) -> None:
     references = [held.document.reference for held in world.ledger.documents.values()]
     assert len(references) == len(set(references)), "doubled"
-    assert sorted(references) == sorted(reference for _, reference in world.rows()), "lost, or unknown to us"
+    assert sorted(references) == sorted(reference for state, reference in world.rows() if state != "withdrawn"), "lost, or unknown to us"
     totals: Counter[str] = Counter()
     for held in world.ledger.documents.values():
         for line in held.document.lines:

@@ -6,18 +6,21 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
 from tieout.connector import Idempotency
+from tieout.deliver import decide
 from tieout.deliver.drain import Drained, drain, retry_rejected
 from tieout.deliver.post import Rules
 from tieout.deliver.settings import Delivery
-from tieout.errors import UsageError
+from tieout.errors import StoreError, UsageError
 from tieout.model.journal import Flow
 from tieout.model.period import OpenDays
 from tieout.posting.dates import PostingDays
-from tieout.store import outbox
+from tieout.store import exceptions, outbox
+from tieout.store.acts import acts
 from tieout.store.exceptions import list_exceptions
 from tieout.store.schema import attempt, entry, receipt
 from tieout.testing.books import START, Books, event_line
@@ -229,10 +232,76 @@ def test_a_ledger_that_offers_nothing_parks_and_a_person_decides(tmp_path: Path)
     desk.books.post([Flow(sale.line, "SAL-04", "cogs", "inventory", 575, UNIT), desk.sale(2, day=date(2026, 3, 2))])
     done = desk.drain()
     assert (done.posted, done.blocked) == (1, 1)  # its own chain waits, the other day goes
-    with desk.books.store.write() as tx:
-        outbox.decide(tx, 1, 1, actor="ann", now=desk.books.clock(), ledger_id="L1")
+    assert decide.posted_as(desk.books.store, desk.delivery(), 1, "L1", actor="ann", reason="seen there")
+    assert desk.problems() == []
     assert desk.drain().posted == 1
     assert desk.held()[-1] == (date(2026, 3, 1), {"1400": -75, "5000": 75})
+    desk.books.close()
+
+
+def parked(tmp_path: Path, fault: str) -> Desk:
+    """A desk with entry 1 parked and a correction of it waiting behind."""
+    desk = Desk(tmp_path, idempotency=Idempotency(kind="none"))
+    desk.ledger.faults = [fault]
+    sale = desk.sale(1)
+    desk.books.post([sale])
+    assert desk.drain().parked == 1
+    desk.books.post([Flow(sale.line, "SAL-04", "cogs", "inventory", 575, UNIT)])
+    return desk
+
+
+def refused(desk: Desk, ledger_id: str | None) -> str:
+    with pytest.raises(UsageError) as error:
+        if ledger_id is None:
+            decide.absent(desk.books.store, desk.delivery(), 1, actor="ann", reason="not there")
+        else:
+            decide.posted_as(desk.books.store, desk.delivery(), 1, ledger_id, actor="ann", reason="there")
+    assert desk.states()[0] == "parked"
+    return error.value.code
+
+
+def test_an_entry_said_to_be_absent_goes_again_as_the_next_revision_before_its_correction(tmp_path: Path) -> None:
+    desk = parked(tmp_path, "timeout_before")
+    assert refused(desk, None) == "TO6127"
+    desk.later(600)
+    again = decide.absent(desk.books.store, desk.delivery(), 1, actor="ann", reason="looked, not there")
+    assert desk.problems() == []
+    with desk.books.store.read() as rx:
+        old, new = outbox.one(rx, 1, 1), outbox.one(rx, 1, again)
+        acted = next(acts(rx, 1, what="entry.withdraw"))
+    assert (old.state, new.state, new.revision) == ("withdrawn", "planned", old.revision + 1)
+    assert (new.grouping, new.lineage, new.n) == (old.grouping, old.lineage, old.n)
+    assert (acted["actor"], acted["data"]["why"]) == ("ann", "looked, not there")
+    assert desk.drain().posted == 2
+    assert [lines["5000"] for _, lines in desk.held()] == [500, 75]
+    assert desk.held()[0][1] == {"1400": -500, "5000": 500}
+    desk.books.close()
+
+
+def test_what_the_ledger_shows_overrules_what_a_person_says(tmp_path: Path) -> None:
+    desk = parked(tmp_path, "timeout_after")
+    desk.later(600)
+    assert refused(desk, None) == "TO6126", "it is there"
+    assert refused(desk, "L7") == "TO6124", "under another id"
+    held = desk.ledger.documents["L1"].document
+    changed = msgspec.structs.replace(held, day=date(2026, 3, 4))
+    desk.ledger.edit("L1", changed)
+    assert refused(desk, "L1") == "TO6125", "on another day"
+    desk.ledger.delete("L1")
+    assert refused(desk, "L1") == "TO6124", "gone"
+    assert decide.absent(desk.books.store, desk.delivery(), 1, actor="ann", reason="voided there")
+    assert desk.drain().posted == 2
+    desk.books.close()
+
+
+def test_a_parked_delivery_cannot_be_put_aside_as_an_exception(tmp_path: Path) -> None:
+    desk = parked(tmp_path, "timeout_after")
+    with desk.books.store.read() as rx:
+        (row,) = list_exceptions(rx, 1)
+    for close in (exceptions.resolve, exceptions.ignore):
+        with desk.books.store.write() as tx, pytest.raises(StoreError, match="tieout entries decide 1") as error:
+            close(tx, 1, "ann", row["id"], "never mind")
+        assert error.value.code == "TO8020"
     desk.books.close()
 
 

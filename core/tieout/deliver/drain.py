@@ -139,7 +139,7 @@ def _send_pending(work: Work, done: Drained) -> bool:
             done.error = TieoutError(
                 f"{parked} entries of {delivery.connection} are parked; nothing more is sent",
                 code="TO6114",
-                fix="decide the parked entries, oldest first",
+                fix="tieout entries list; then decide them, oldest first: tieout entries decide ID",
             )
             return False
         sent = _send_group(work, group)

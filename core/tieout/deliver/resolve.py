@@ -96,7 +96,7 @@ def park(work: Work, row: Any, code: str, why: str) -> Sent:
     error = TieoutError(
         f"{row.reference} of {row.day}: {why}",
         code=code,
-        fix="look for the reference in the ledger; mark the entry as posted with the ledger's id, or retry it",
+        fix=f"look for it in the ledger, then: tieout entries decide {row.id} --posted-as LEDGER_ID, or --absent",
     )
     with store.write() as tx:
         if not outbox.settle(tx, held, row, outbox.PARKED, was=outbox.UNKNOWN):

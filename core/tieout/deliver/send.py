@@ -204,7 +204,7 @@ def accept(tx: Tx, work: Work, received: Sequence[Outcome], *, was: str = outbox
                 code="TO6112",
                 where=each.ledger_id,
                 amount=from_minor(size(document), document.currency),
-                fix="compare the document in the ledger, correct it there, then mark the entry as posted",
+                fix=f"correct it in the ledger, then: tieout entries decide {row.id} --posted-as {each.ledger_id}",
             )
             problems.raise_for(tx, delivery.company, row, problem)
             sent[row.id] = Sent(outbox.PARKED, problem)

@@ -94,6 +94,11 @@ CODES: dict[str, tuple[str, str, str]] = {
         "Ignoring or resolving an exception by hand needs a reason, which the auditor will read.",
         "Give `--reason`.",
     ),
+    "TO8020": (
+        "a parked delivery",
+        "The exception is an entry whose outcome is unknown. Closing the exception would leave its chain waiting for ever.",
+        "`tieout entries show ID`, then `tieout entries decide ID --posted-as LEDGER_ID` or `--absent`.",
+    ),
     "TO8019": (
         "journal and cost disagree",
         "What is posted for a movement is not what its events, valued again, say it cost.",

@@ -15,10 +15,11 @@ import sqlalchemy as sa
 
 from tieout.errors import StoreError
 from tieout.store.acts import now_micros, record_act, to_json
-from tieout.store.schema import exception
+from tieout.store.schema import entry, exception
 from tieout.store.tx import Tx
 
 LIST_MAX = 10_000
+PARKED = "parked"  # state of an entry on its way to the ledger
 
 
 class NewException(msgspec.Struct, kw_only=True):
@@ -155,6 +156,14 @@ def resolve(tx: Tx, company: int, actor: str, number: int, reason: str) -> None:
 
 def _close(tx: Tx, company: int, actor: str, number: int, reason: str, state: str, what: str) -> None:
     row = _open(tx, company, number)
+    number_of = row["entry"]
+    if number_of is not None and tx.connection.scalar(sa.select(entry.c.state).where(entry.c.id == number_of)) == PARKED:
+        raise StoreError(
+            f"exception {number} is a parked delivery: whether it is in the ledger has to be decided, not put aside",
+            code="TO8020",
+            where=row["message"],
+            fix=f"tieout entries decide {number_of} --posted-as LEDGER_ID, or --absent; with --reason",
+        )
     if not reason.strip():
         raise StoreError("a reason is needed", code="TO8018", where=f"exception {number}", fix="--reason 'why'")
     close_numbers(tx, [number], f"{actor}: {reason}", state)

@@ -162,7 +162,7 @@ def one(tx: Tx, company: int, number: int) -> Any:
     """An entry by id. UsageError TO6120 when there is none."""
     row = tx.execute(sa.select(entry).where(entry.c.company == company, entry.c.id == number)).first()
     if row is None:
-        raise UsageError(f"there is no entry {number}", code="TO6120", fix="`tieout status` lists entries")
+        raise UsageError(f"there is no entry {number}", code="TO6120", fix="tieout entries list --state all")
     return row
 
 
@@ -364,11 +364,13 @@ def hold(tx: Tx, row: Any) -> None:
 
 
 # ── taking back what never left ────────────────────────────────────────────────────────────────────────────────────
-def withdraw(tx: Tx, row: Any, *, actor: str, why: str, now: int) -> bool:
+def withdraw(tx: Tx, row: Any, *, actor: str, why: str, now: int, absent: Collection[int] = ()) -> bool:
     """Withdraw an entry (all its parts) that is surely not in the ledger; its bookings no longer count. False when a
-    part of it is, or may be, in the ledger: then nothing is changed."""
+    part of it is, or may be, in the ledger: then nothing is changed. `absent`: parked parts proved not to be in it."""
     parts = parts_of(tx, row)
-    if any(part.state not in WITHDRAWABLE for part in parts):
+    if any(
+        part.state not in WITHDRAWABLE and not (part.state == PARKED and part.id in absent) for part in parts
+    ):
         return False
     where = entry.c.id.in_([part.id for part in parts])
     tx.execute(sa.update(entry).where(where).values(state=WITHDRAWN))
@@ -439,19 +441,31 @@ def _waiting(tx: Tx, company: int, number: int) -> Any:
     return row
 
 
-def decide(tx: Tx, company: int, number: int, *, actor: str, now: int, ledger_id: str | None = None) -> None:
-    """A person's word on a parked entry: with `ledger_id` it is in the ledger under that id; without, it is proved
-    absent and goes again under a new key. UsageError TO6123 when it is not parked."""
+def parked(tx: Tx, company: int, number: int) -> Any:
+    """A parked entry. UsageError TO6123 when a person has nothing to decide about it."""
     row = one(tx, company, number)
     if row.state != PARKED:
         raise UsageError(
-            f"entry {number} is {row.state}, not parked", code="TO6123", fix="`tieout status` lists entries"
+            f"entry {number} is {row.state}, not parked: there is nothing to decide",
+            code="TO6123",
+            fix="`tieout entries list` shows the parked ones",
         )
-    values: Mapping[str, Any]
-    if ledger_id is not None:
-        values = {"state": POSTED, "ledger_id": ledger_id, "acknowledged_at": now}
-    else:
-        values = {"state": PENDING, "generation": row.generation + 1, "sent_at": None, "not_before": None}
-    tx.execute(sa.update(entry).where(entry.c.id == number).values(**values))
-    what = "entry.mark_posted" if ledger_id is not None else "entry.retry"
-    record_act(tx, company, actor, what, row.reference or f"entry {number}", {"ledger_id": ledger_id}, at=now)
+    return row
+
+
+def mark_posted(tx: Tx, row: Any, ledger_id: str, *, actor: str, now: int, reason: str, seen: bool) -> None:
+    """A person's word that a parked entry is in the ledger under that id; `seen`: the ledger shows it as sent."""
+    values = {"state": POSTED, "ledger_id": ledger_id, "acknowledged_at": now, "error": None}
+    tx.execute(sa.update(entry).where(entry.c.id == row.id).values(**values))
+    data = {"entry": row.id, "ledger_id": ledger_id, "reason": reason, "seen": seen}
+    record_act(tx, row.company, actor, "entry.mark_posted", row.reference or f"entry {row.id}", data, at=now)
+
+
+def attempts(tx: Tx, number: int) -> list[Any]:
+    """Every step of every attempt to deliver an entry, oldest first."""
+    return list(tx.execute(sa.select(attempt).where(attempt.c.entry == number).order_by(attempt.c.id)).all())
+
+
+def receipts(tx: Tx, number: int) -> list[Any]:
+    """What the ledger said it holds of an entry, oldest first."""
+    return list(tx.execute(sa.select(receipt).where(receipt.c.entry == number).order_by(receipt.c.id)).all())
