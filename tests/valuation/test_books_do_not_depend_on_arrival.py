@@ -108,6 +108,15 @@ class Memory:
     def citing(self, names: Collection[str]) -> Sequence[EventLine]:
         return [x for lines in self.by_event.values() for x in lines if x.ref.rpartition("#")[0] in names]
 
+    def has(self, event_type: str) -> bool:
+        return bool(self.of_type(event_type))
+
+    def of_type(self, event_type: str) -> Sequence[EventLine]:
+        return [x for lines in self.by_event.values() for x in lines if x.type == event_type]
+
+    def in_currency(self, currency: str) -> Sequence[EventLine]:
+        return [x for lines in self.by_event.values() for x in lines if (x.extra or {}).get("currency") == currency]
+
     def checkpoint(self, item: str, before: OrderKey) -> tuple[OrderKey, bytes] | None:
         keys = [key for key in self.checkpoints[item] if key < before]
         return (max(keys), self.checkpoints[item][max(keys)]) if keys else None

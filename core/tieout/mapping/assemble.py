@@ -7,6 +7,7 @@ reference before the event's, a document's exact amounts rounded once as a total
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from itertools import compress, repeat
 from typing import Any, Final
 
@@ -30,7 +31,7 @@ from tieout.mapping.paths import Column
 from tieout.mapping.spec import Block, EventSpec, Skip, Value
 from tieout.model.catalogue import EVENT_TYPES
 from tieout.model.event import EventLine
-from tieout.model.money import AMOUNT_MAX, exponent
+from tieout.model.money import AMOUNT_MAX, exact_text, exponent
 from tieout.model.quantity import SCALE
 
 Skips = list[tuple[Mask, str]]
@@ -290,6 +291,15 @@ class Lines:
                 problem = f"the amount is in {code}, the company keeps {own}, and there is no rate"
                 self._refuse(row, "currency", RefusalError("TO2106", problem))
 
+    def _foreign(self, currency: Column) -> Column:
+        """Exact line amounts in their own currency, where that is not the company's."""
+        exact, denominator = exact_amounts(self.columns)
+        own = (None, self.bound.currency)
+        return [
+            None if n is None or code in own else exact_text(Fraction(n, denominator))
+            for n, code in zip(exact or repeat(None, len(currency)), currency, strict=True)
+        ]
+
     def _refuse(self, row: int, field: str, error: Exception) -> None:
         self.events.page.refuse(self.records[row], field, error)
 
@@ -299,6 +309,8 @@ class Lines:
         columns = {name: texts_of(line[name]) for name in _LINE_EXTRA if name in line}
         if currency is not None:
             columns["currency"] = currency
+            if not set(currency) <= {None, self.bound.currency}:
+                columns["foreign"] = self._foreign(currency)
         if event.get("rate") is not None:
             columns["rate"] = texts_of(event["rate"] or [])
         dims = maps("dimensions", event, line)

@@ -6,11 +6,12 @@ flat row per line, integers only, which is also the row of the `event` table. `l
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
@@ -21,7 +22,7 @@ from tieout.model.catalogue import (
     PHASE_NOON_MAX,
     PHASE_START_OF_DAY_MAX,
 )
-from tieout.model.money import CURRENCIES, decimal_of, exponent, spread
+from tieout.model.money import CURRENCIES, decimal_of, exact_text, exponent, spread
 from tieout.model.quantity import to_scaled
 from tieout.model.units import unit_code
 
@@ -340,24 +341,43 @@ _EXTRA_HEAD = [
 ]
 
 
-def lines_of(event: Event, *, currency: str = "USD") -> list[EventLine]:
+# Company-currency units per one unit of a currency at an instant (UTC microseconds), None where no rate is known.
+RateFinder: TypeAlias = Callable[[str, int], Fraction | None]
+
+
+class MissingRateError(ValueError):
+    """A foreign amount without a rate: the event states none and none is known for its day."""
+
+    def __init__(self, currency: str, at: int) -> None:
+        day = (EPOCH + timedelta(microseconds=at)).date()
+        super().__init__(f"rate: no exchange rate for {currency} on {day}")
+        self.currency = currency
+        self.at = at
+
+
+def lines_of(event: Event, *, currency: str = "USD", rates: RateFinder | None = None) -> list[EventLine]:
     """Flatten an event into its lines, in order. `currency` is the company's own.
 
-    A document's exact line amounts (quantity × unit price × rate, or stated amounts × rate) are rounded once as a total
+    Foreign amounts are converted at the event's `rate`, else at the one `rates` finds for its instant, else
+    `MissingRateError`; `extra` keeps their `currency`, the `rate` and the `foreign` amount, exact. A document's exact line amounts (quantity × unit price × rate, or stated amounts × rate) are rounded once as a total
     and spread by largest remainder (matrix §20.6). An event without lines gives one line without an item.
     """
     spec = EVENT_TYPES[event.type]
     at = instant(event.effective_at, spec.phase)
     source = f"{event.source.connection}/{event.source.stream}" if event.source else ""
     scale = 10 ** exponent(currency)
-    rate = Fraction(event.rate) if event.rate is not None else Fraction(1)
     lines = event.lines or (Line(),)
+    used = [_rate(event, line.currency or event.currency, currency, at, rates) for line in lines]
     priced = [_exact_amount(line, spec.units) for line in lines]
-    known = [p * rate * scale for p in priced if p is not None]
+    known = [p * rate * scale for p, rate in zip(priced, used, strict=True) if p is not None]
     minor = iter(spread(known))
     out: list[EventLine] = []
-    for number, (line, price) in enumerate(zip(lines, priced, strict=True), 1):
+    for number, (line, price, rate) in enumerate(zip(lines, priced, used, strict=True), 1):
         extra = _extra(event, line, head=number == 1)
+        if extra.get("currency", currency) != currency:
+            extra.setdefault("rate", exact_text(rate))
+            if price is not None:
+                extra["foreign"] = exact_text(price)
         ref = line.ref or event.ref
         out.append(
             EventLine(
@@ -385,6 +405,17 @@ def lines_of(event: Event, *, currency: str = "USD") -> list[EventLine]:
             )
         )
     return out
+
+
+def _rate(event: Event, foreign: str | None, own: str, at: int, rates: RateFinder | None) -> Fraction:
+    if event.rate is not None:
+        return Fraction(event.rate)
+    if foreign is None or foreign == own:
+        return Fraction(1)
+    found = rates(foreign, at) if rates is not None else None
+    if found is None:
+        raise MissingRateError(foreign, at)
+    return found
 
 
 def _exact_amount(line: Line, units: str) -> Fraction | None:
@@ -436,7 +467,9 @@ __all__ = [
     "Event",
     "EventLine",
     "Line",
+    "MissingRateError",
     "OrderKey",
+    "RateFinder",
     "Ref",
     "Source",
     "default_time",

@@ -50,6 +50,7 @@ class Flow(msgspec.Struct, gc=False):
     component: str = "material"
     provisional: bool = False
     layers: tuple[Consumed, ...] = ()
+    at: int = 0  # its own instant where it is not the line's: an automatic reversal (R4), UTC microseconds
 
 
 class Leg(NamedTuple):

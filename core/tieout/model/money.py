@@ -282,6 +282,23 @@ def spread(parts: Sequence[Fraction], rounding: Rounding = "half_even") -> list[
     return floors
 
 
+def exact_text(value: Fraction) -> str:
+    """Exact text that `Fraction` reads back: a plain decimal where there is one, else `n/d`."""
+    rest, places = value.denominator, 0
+    for prime in (2, 5):
+        power = 0
+        while rest % prime == 0:
+            rest //= prime
+            power += 1
+        places = max(places, power)
+    if rest != 1:
+        return f"{value.numerator}/{value.denominator}"
+    scaled = value.numerator * 10**places // value.denominator
+    text = f"{abs(scaled):0{places + 1}d}"
+    sign = "-" if scaled < 0 else ""
+    return f"{sign}{text[:-places]}.{text[-places:]}" if places else sign + text
+
+
 class Money(NamedTuple):
     """An amount in minor units and its currency. `Money.parse('12.30 EUR')`, `str()` gives the same back."""
 

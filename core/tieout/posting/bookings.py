@@ -80,7 +80,7 @@ class Booker:
                 continue
             line = flow.line
             source = flow.affected or line
-            day = day_of(line.at)
+            day = day_of(flow.at or line.at)
             item = flow.item or source.item or line.item
             credit_item = flow.credit_item or source.item or line.item
             common = self._common(source, day)

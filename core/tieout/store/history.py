@@ -107,6 +107,19 @@ class StoreHistory:
             )
         return self._load(event.c.id.in_(sorted(found))) if found else []
 
+    def has(self, event_type: str) -> bool:
+        """Whether the company ever had a line of this type."""
+        return bool(self.names.find(self.tx, "type", [event_type]))
+
+    def of_type(self, event_type: str) -> Sequence[EventLine]:
+        """Current lines of a type."""
+        number = self.names.find(self.tx, "type", [event_type]).get(event_type)
+        return [] if number is None else self._load(event.c.type == number)
+
+    def in_currency(self, currency: str) -> Sequence[EventLine]:
+        """Current lines whose amounts are in a foreign currency."""
+        return self._load(event.c.extra.contains(f'"currency":"{currency}"', autoescape=True))
+
     def _cites(self) -> bool:
         """Whether any line refers to another at all: most plain feeds never do."""
         of_company = event.c.company + 0 == self.names.company  # a sum, so that the index of references is used

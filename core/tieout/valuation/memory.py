@@ -17,11 +17,13 @@ class MemoryHistory:
         self._events: dict[str, list[EventLine]] = {}
         self._documents: dict[str, list[EventLine]] = {}
         self._wide: dict[tuple[str, str], EventLine] = {}  # lines whose items depend on what they name
+        self._types: set[str] = set()
         self.checkpoints: dict[str, list[tuple[OrderKey, bytes]]] = {}
 
     def add(self, lines: Iterable[EventLine]) -> None:
         for line in lines:
             self._events.setdefault(line.event_id, []).append(line)
+            self._types.add(line.type)
             if line.document:
                 self._documents.setdefault(line.document, []).append(line)
             if _plain(line):
@@ -65,6 +67,16 @@ class MemoryHistory:
             for line in lines
             if line.ref and line.ref.rpartition("#")[0] in names
         ]
+
+    def has(self, event_type: str) -> bool:
+        return event_type in self._types
+
+    def of_type(self, event_type: str) -> Sequence[EventLine]:
+        return [line for lines in self._events.values() for line in lines if line.type == event_type]
+
+    def in_currency(self, currency: str) -> Sequence[EventLine]:
+        every = (line for lines in self._events.values() for line in lines)
+        return [line for line in every if line.extra and line.extra.get("currency") == currency]
 
     def checkpoint(self, item: str, before: OrderKey) -> tuple[OrderKey, bytes] | None:
         saved = self.checkpoints.get(item, [])

@@ -24,6 +24,18 @@ class Lookup(Protocol):
         """Lines whose reference names one of these: `e:EVENT` or `d:DOCUMENT`, without the line part."""
         ...
 
+    def has(self, event_type: str) -> bool:
+        """Whether any line of this type may be known: false is certain, and cheap to ask."""
+        ...
+
+    def of_type(self, event_type: str) -> Sequence[EventLine]:
+        """All lines of a type; for types of which there are few."""
+        ...
+
+    def in_currency(self, currency: str) -> Sequence[EventLine]:
+        """All lines whose amounts are in a foreign currency; for period ends."""
+        ...
+
 
 def parse(ref: str) -> tuple[str, str, str]:
     """(kind, name, line) of a reference: `d:PO-1#2` → ("d", "PO-1", "2")."""
