@@ -7,7 +7,7 @@ begins IMMEDIATE and alone checkpoints, readers opened `mode=ro` (https://sqlite
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -208,7 +208,7 @@ def placeholders(dialect: str, count: int) -> str:
     return ",".join(("?" if dialect == "sqlite" else "%s",) * count)
 
 
-def copy_rows(connection: sa.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+def copy_rows(connection: sa.Connection, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
     """PostgreSQL's COPY of prepared tuples, through psycopg's own cursor in the same transaction."""
     raw: Any = connection.connection.driver_connection
     with raw.cursor() as cursor, cursor.copy(statement) as copy:
