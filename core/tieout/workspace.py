@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tieout import config
 from tieout.config.project import Project
@@ -24,6 +24,9 @@ from tieout.operations.topics import explain_topic
 from tieout.run import Ran, run_company
 from tieout.store.masters import Kind
 from tieout.store.store import Store
+
+if TYPE_CHECKING:
+    from tieout.reports.report import Report
 
 PARTLY_DONE = 6
 NOT_TIED_OUT = 3
@@ -44,6 +47,28 @@ templates = standalone.templates
 db_upgrade = standalone.db_upgrade
 db_restore = standalone.db_restore
 add_plugin_commands = standalone.add_plugin_commands
+
+
+def report_names() -> list[dict[str, str]]:
+    """Every report and what it answers."""
+    from tieout.reports.catalogue import REPORTS
+
+    return [{"name": name, "what": known.title} for name, known in REPORTS.items()]
+
+
+def report_text(made: Report) -> str:
+    """A report for a terminal."""
+    from tieout.reports.formats import to_text
+
+    return to_text(made)
+
+
+def report_write(made: Report, path: Path, form: Literal["csv", "xlsx"]) -> None:
+    """A report as a file, exact and with everything that proves it."""
+    from tieout.reports.formats import to_csv, to_xlsx
+
+    path.write_bytes(to_csv(made).encode() if form == "csv" else to_xlsx(made))
+
 
 Answer = dict[str, Any]
 
@@ -224,11 +249,48 @@ class Workspace:
 
         return valuation(self.office(company), as_of=as_of, as_known=as_known, layers=layers)
 
+    def report(
+        self,
+        name: str,
+        *,
+        company: str | None = None,
+        as_of: str | None = None,
+        start: str | None = None,
+        period: str | None = None,
+        **given: str | None,
+    ) -> Report:
+        """A report by name (`report_names`), with its parameters; `as_dict()` is its JSON-ready form."""
+        from tieout.reports.catalogue import make
+
+        asked = {key: text for key, text in given.items() if text is not None}
+        return make(self.office(company), name, as_of=as_of, start=start, period=period, given=asked)
+
     def export(self, form: str, *, company: str | None = None) -> Answer:
         """The journal's documents in another program's format."""
         from tieout.operations.exporting import export
 
         return export(self.office(company), form)
+
+    # ── entries ────────────────────────────────────────────────────────────────────────────────────────────────────
+    def entries(self, *, state: str = "troubled", company: str | None = None) -> Answer:
+        """Entries on their way to the ledger, by state."""
+        from tieout.operations.entries import entries
+
+        rows = [row for office in self.offices(company) for row in entries(office, state)]
+        return {"entries": rows, "count": len(rows)}
+
+    def entry(self, name: str) -> Answer:
+        """One entry by id or reference, with every attempt to deliver it."""
+        from tieout.operations.entries import find, show
+
+        return show(*find(self.offices(), name))
+
+    def decide_entry(self, name: str, *, posted_as: str | None = None, reason: str) -> Answer:
+        """A person's word on a parked entry: in the ledger under that id, or absent and planned again."""
+        from tieout.operations.entries import decide, find
+
+        office, row = find(self.offices(), name)
+        return decide(office, row, posted_as=posted_as, reason=reason)
 
     # ── exceptions and master data ─────────────────────────────────────────────────────────────────────────────────
     def exceptions(self, *, state: str = "open", owner: str | None = None, company: str | None = None) -> Answer:
@@ -289,6 +351,10 @@ class Workspace:
 
     def import_master(self, kind: Kind, path: Path, *, company: str | None = None) -> Answer:
         return people.import_master(self.office(company).desk, kind, path)
+
+    def import_facts(self, path: Path, *, company: str | None = None) -> Answer:
+        """Load dated facts: bills of materials, routings, prices, rates, standard costs, evidence."""
+        return people.import_facts(self.office(company).desk, path)
 
     def merge_items(self, *, old: str, new: str, day: str, company: str | None = None) -> Answer:
         """Merge one SKU into another: from that day the old id means the new item, and its stock moves (ADJ-10)."""

@@ -10,6 +10,8 @@ _PROJECT = "tieout.cli.project"
 _FLOW = "tieout.cli.flow"
 _ASK = "tieout.cli.ask"
 _CARE = "tieout.cli.care"
+_ENTRIES = "tieout.cli.entries"
+_REPORT = "tieout.cli.report"
 
 
 def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
@@ -37,12 +39,14 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
         "run": (_FLOW, "run", "The main job once: pull, map, value, post, deliver, reconcile."),
         "status": (_FLOW, "status", "Where everything stands, and whether it ties out."),
         "reconcile": (_FLOW, "reconcile", "Tie source, subledger and ledger out; name every difference."),
+        "entries": (_ENTRIES, "entries", "Entries on their way to the ledger: list, show, decide parked ones."),
         "approvals": (_FLOW, "approvals", "What waits for a second person: list, approve, reject."),
         "cutover": (_FLOW, "cutover", "Load opening stock, prove it against the ledger, set go-live."),
         "trace": (_ASK, "trace", "The whole chain behind any id, both ways."),
         "explain": (_ASK, "explain", "Why a cost, an account or an error code is what it is."),
         "value": (_ASK, "value", "Value a file of canonical events; needs no project."),
         "valuation": (_ASK, "valuation", "Stock value as of a date, with layers."),
+        "report": (_REPORT, "report", "Reports with their proof: roll-forward, margin, GRNI, cut-off, ageing …"),
         "export": (_ASK, "export", "Write the journal as beancount, hledger, csv or jsonl."),
         "exceptions": (_CARE, "exceptions", "What could not go on: list, show, retry, resolve, assign, ignore."),
         "items": (_CARE, "items", "Teach items: unmapped, alias, merge, import."),

@@ -85,6 +85,7 @@ def new_valuer(desk: Desk) -> Valuer:
         company.currency,
         company.timezone.key,
         methods=desk.cost_methods(),
+        facts=desk.facts,
         states_max=2**62,
     )
 
@@ -201,7 +202,7 @@ def valuation(
         "journal": None if journal is None else from_minor(journal, money),
         "difference": None if journal is None else from_minor(total - shadow - journal, money),
         "refused": done.refused,
-        "policy": _policy(desk, day or desk.today()),
+        "policy": policy_words(desk, day or desk.today()),
         "items": items,
     }
 
@@ -321,7 +322,7 @@ def _documents(rx: Tx, desk: Desk, valuer: Valuer) -> dict[str, str]:
     return {key.hex(): document for key, document in rows if document}
 
 
-def _policy(desk: Desk, day: date) -> str:
+def policy_words(desk: Desk, day: date) -> str:
     """The methods in force, in words: the company's own and every category's that differs."""
     book = desk.company.policies
 

@@ -1,0 +1,52 @@
+"""Commands of the controller and the auditor: report, close, audit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tieout.cli.shell import Answer, Shell, common, table
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--company", default=None)
+@click.option("--as-of", default=None, help="The last posting day (YYYY-MM-DD; default: today).")
+@click.option("--from", "start", default=None, help="The first day (default: that of the period).")
+@click.option("--period", default=None, help="A period such as 2026-01 instead of days.")
+@click.option("--as-known", default=None, help="valuation, ageing: only what had been received by this instant.")
+@click.option("--by", default=None, metavar="KEYS", help="roll-forward, margin: what to sum by, with commas.")
+@click.option("--role", default=None, help="clearing: one account role (default: all).")
+@click.option("--threshold", default=None, metavar="PERCENT", help="cost-changes: how large a change counts.")
+@click.option("--csv", "csv_file", type=_FILE, default=None, help="Write it as CSV.")
+@click.option("--xlsx", "xlsx_file", type=_FILE, default=None, help="Write it as a workbook.")
+@common
+def report(
+    shell: Shell, name: str | None, csv_file: Path | None, xlsx_file: Path | None, company: str | None, **how: Any
+) -> None:
+    """A report with its query, parameters, row count, control totals, as-of times and policy versions.
+
+    Without a NAME: the list of reports.
+    """
+    from tieout.workspace import report_names, report_text, report_write
+
+    if name is None:
+        answer: Answer = {"reports": report_names()}
+        shell.answer(
+            answer, lambda a: table([(r["name"], r["what"]) for r in a["reports"]], ("report", "what it says"))
+        )
+        return
+    with shell.workspace() as work:
+        made = work.report(name, company=company, **how)
+    for path in (csv_file, xlsx_file):
+        if path is not None:
+            report_write(made, path, "csv" if path is csv_file else "xlsx")
+            shell.say(f"{len(made.rows)} rows written to {path}")
+    if shell.as_json:
+        shell.answer(made.as_dict(), str)
+    elif csv_file is None and xlsx_file is None:
+        click.echo(report_text(made))
