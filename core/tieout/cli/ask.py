@@ -73,6 +73,12 @@ def explain(shell: Shell, topic: tuple[str, ...]) -> None:
 @click.option(
     "--items", type=click.Path(path_type=Path, exists=True, dir_okay=False), default=None, help="Item master CSV."
 )
+@click.option(
+    "--facts",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    multiple=True,
+    help="Dated facts, CSV or JSON: bills of materials, routings, prices, rates, standard costs.",
+)
 @click.option("--as-known", type=int, default=None, metavar="N", help="Only the first N records were known.")
 @click.option("--compare", default=None, metavar="M1,M2", help="Cost methods side by side.")
 @common

@@ -125,6 +125,17 @@ def _teach(kind: Kind, plural: str, can_merge: bool) -> click.Group:
 
     if can_merge:
 
+        @group.command(
+            "facts", help="Load dated facts: bills of materials, routings, prices, rates, standard costs, NRV."
+        )
+        @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+        @click.option("--company", default=None)
+        @common
+        def facts(shell: Shell, file: Path, company: str | None) -> None:
+            with shell.workspace() as work:
+                answer = work.import_facts(file, company=company)
+            shell.answer(answer, lambda a: f"{a['imported']} imported, {a['unchanged']} unchanged")
+
         @group.command("merge", help="Merge one item into another: alias and stock move with their layers (ADJ-10).")
         @click.argument("old")
         @click.argument("new")

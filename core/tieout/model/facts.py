@@ -1,4 +1,4 @@
-"""Facts about items and currencies that hold from a day on: bills of materials, routings, stand-alone prices, exchange rates.
+"""Facts about items and currencies that hold from a day on: bills of materials, routings, prices, rates, standards, NRV.
 
 Master data with a date: an event uses the fact in force on its day, so a later change re-prices nothing by itself.
 Exact numbers throughout; a `Facts` never changes once made.
@@ -33,13 +33,16 @@ class Bom(NamedTuple):
 
 
 class Routing(NamedTuple):
-    """Standard conversion of one unit of `item`, from `effective` on: hours, and rates per hour in major units."""
+    """Standard conversion of one unit of `item`, from `effective` on: hours, and rates per hour in major units.
+
+    `overhead_hours` is the driver of overhead; None: the labour hours."""
 
     item: str
     effective: date
     labour_hours: Fraction
     labour_rate: Fraction
     overhead_rate: Fraction
+    overhead_hours: Fraction | None = None
 
 
 class Price(NamedTuple):
@@ -58,6 +61,24 @@ class Rate(NamedTuple):
     rate: Fraction
 
 
+class StandardCost(NamedTuple):
+    """Standard cost of one stock unit in major units; `location` empty: everywhere. Valued as `cost.standard_changed`."""
+
+    item: str
+    effective: date
+    cost: Fraction
+    location: str = ""
+
+
+class Evidence(NamedTuple):
+    """Net realisable value of one stock unit as estimated on a day, in major units, and what it rests on."""
+
+    item: str
+    effective: date
+    nrv: Fraction
+    source: str = ""
+
+
 class Facts:
     """All dated facts of one company; each question is answered as of a day, None where nothing holds."""
 
@@ -68,14 +89,22 @@ class Facts:
         routings: Iterable[Routing] = (),
         prices: Iterable[Price] = (),
         rates: Iterable[Rate] = (),
+        standards: Iterable[StandardCost] = (),
+        evidence: Iterable[Evidence] = (),
     ) -> None:
+        self.standards = tuple(standards)
         self._boms = _by_key((row.item, row.effective, row) for row in boms)
         self._routings = _by_key((row.item, row.effective, row) for row in routings)
         self._prices = _by_key((row.item, row.effective, row) for row in prices)
         self._rates = _by_key((row.currency, row.day, row) for row in rates)
+        self._evidence = _by_key((row.item, row.effective, row) for row in evidence)
 
     def bom(self, item: str, day: date) -> Bom | None:
         return _at(self._boms, item, day)
+
+    def bom_changed(self, item: str, after: date, until: date) -> bool:
+        """Whether another bill of materials came into force after one day, up to and including another."""
+        return self.bom(item, after) is not self.bom(item, until)
 
     def routing(self, item: str, day: date) -> Routing | None:
         return _at(self._routings, item, day)
@@ -88,6 +117,10 @@ class Facts:
         """The rate of the day, else the last earlier one within `RATE_DAYS_MAX` days."""
         found = _at(self._rates, currency, day)
         return found.rate if found and (day - found.day).days <= RATE_DAYS_MAX else None
+
+    def evidence(self, item: str, day: date) -> Evidence | None:
+        """The latest estimate of net realisable value not after the day."""
+        return _at(self._evidence, item, day)
 
 
 _Dated = dict[str, tuple[list[date], list[_Row]]]

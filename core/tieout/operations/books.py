@@ -264,6 +264,7 @@ class Books:
                 company.currency,
                 company.timezone.key,
                 methods=self.desk.cost_methods(),
+                facts=self.desk.facts,
             )
         return self._valuer
 

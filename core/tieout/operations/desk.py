@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from tieout.config.project import Company, Connection, Project
 from tieout.connector import Context, Ledger, Source
 from tieout.errors import ConfigError, TieoutError
+from tieout.model.facts import Facts
 from tieout.model.master import Item
 from tieout.posting.bookings import Booker
 from tieout.posting.dates import CompanyDays
@@ -105,6 +106,11 @@ class Desk:
     @property
     def masters(self) -> Masters:
         return self.pulling.masters
+
+    @property
+    def facts(self) -> Facts:
+        """Dated facts: bills of materials, routings, prices, rates, evidence."""
+        return self.pulling.facts
 
     # ── master data ────────────────────────────────────────────────────────────────────────────────────────────────
     def item(self, code: str) -> Item:

@@ -11,8 +11,10 @@ from tieout.errors import UsageError
 from tieout.model.money import from_minor
 from tieout.operations.desk import Desk
 from tieout.operations.intake import Intake
+from tieout.pull.own import land_standards
 from tieout.pull.retry import original
 from tieout.store import exceptions as store_exceptions
+from tieout.store import facts as store_facts
 from tieout.store import masters as store_masters
 from tieout.store.master_files import import_file
 from tieout.store.masters import ALWAYS, Kind
@@ -112,6 +114,22 @@ def import_master(desk: Desk, kind: Kind, path: Path) -> dict[str, Any]:
         done = import_file(tx, desk.id, desk.actor, kind, path)
     desk.reload_masters()
     return {"imported": done.changed + done.aliases, "unchanged": done.rows - done.changed, "refused": []}
+
+
+def import_facts(desk: Desk, path: Path) -> dict[str, Any]:
+    """Load dated facts from CSV or JSON. A wrong row refuses the file; standard costs land as events of our own."""
+    with desk.store.write() as tx:
+        done = store_facts.import_facts(tx, desk.id, desk.actor, path)
+        unknown = sorted({x.item for x in done.standards if not desk.masters.knows("item", x.item)})
+        if unknown:
+            raise UsageError(
+                f"{path.name}: there is no item {unknown[0]!r}",
+                code="TO1005",
+                fix=desk.masters.fix("item", "", unknown[0]),
+            )
+        landed = land_standards(tx, desk.pulling, desk.actor, done.standards)
+    desk.reload_masters()
+    return {"imported": done.changed + landed, "unchanged": done.rows - done.changed - landed, "refused": []}
 
 
 def known_item(desk: Desk, code: str) -> str:

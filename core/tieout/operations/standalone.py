@@ -15,6 +15,7 @@ from tieout.operations.starting import init_project, templates
 
 if TYPE_CHECKING:
     from tieout.config.project import Project
+    from tieout.model.facts import Facts
     from tieout.valuation import Valuation
 
 
@@ -27,6 +28,7 @@ def value_file(
     timezone: str = "UTC",
     items: Path | None = None,
     as_known: int | None = None,
+    facts: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """`tieout value`: see `tieout.value`. `policies` are NAME=VALUE; a wrong one is refused by name."""
     from tieout.valuation import compare as side_by_side
@@ -37,6 +39,8 @@ def value_file(
     chosen = dict(_pair(text) for text in policies)
     master = read_items(items) if items else None
     how: dict[str, Any] = {"items": master, "currency": currency, "timezone": timezone, "as_known": as_known}
+    if facts:
+        how["facts"] = read_facts(facts)
     if compare:
         sets = {method: _policy({**chosen, "cost_method": method}) for method in compare.split(",")}
         found = side_by_side(events, sets, **how)
@@ -105,6 +109,21 @@ def read_items(path: Path) -> Callable[[str], Item]:
                 {**wanted, "units": {code: Fraction(Decimal(n)) for code, n in units.items()}}
             )
     return lambda sku: items.get(sku) or Item(sku=sku)
+
+
+def read_facts(paths: Sequence[Path]) -> Facts:
+    """Dated facts from CSV and JSON files; every row that cannot be taken is named."""
+    from tieout.model.fact_rows import build, read_text, said
+
+    found, slips = [], []
+    for path in paths:
+        facts, bad = read_text(path.read_text(encoding="utf-8-sig"), path.name)
+        found += facts
+        slips += bad
+    if slips:
+        fix = "mend these rows; docs/value.md lists the columns of each table"
+        raise UsageError(said(slips), code="TO4021", fix=fix)
+    return build(found)
 
 
 def schema_of(name: str) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from typing import Literal
 import msgspec
 import sqlalchemy as sa
 
+from tieout.model.facts import NO_FACTS, Facts
 from tieout.pull.fresh import Fresh
 from tieout.store.exceptions import NewException
+from tieout.store.facts import load_facts
 from tieout.store.masters import Masters
 from tieout.store.names import Names
 from tieout.store.schema import company as company_table
@@ -29,6 +31,7 @@ class Company(msgspec.Struct, kw_only=True):
     timezone: str
     names: Names
     masters: Masters
+    facts: Facts = NO_FACTS
     reasons: Mapping[str, str] = {}
     unknown_reason: Literal["hold", "suspense"] = "hold"
     owners: Mapping[str, str] = {}
@@ -48,6 +51,7 @@ class Company(msgspec.Struct, kw_only=True):
     def reload(self, tx: Tx) -> None:
         """Read the master data again, after somebody taught something."""
         self.masters = Masters.load(tx, self.id)
+        self.facts = load_facts(tx, self.id)
 
 
 def ensure_company(tx: Tx, code: str, currency: str, timezone: str) -> int:
@@ -74,5 +78,6 @@ def load_company(tx: Tx, code: str, currency: str, timezone: str, **more: object
         timezone=timezone,
         names=Names(number),
         masters=Masters.load(tx, number),
+        facts=load_facts(tx, number),
         **more,  # type: ignore[arg-type]
     )

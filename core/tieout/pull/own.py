@@ -19,6 +19,7 @@ from tieout.connector import Page, Stream
 from tieout.mapping import Drifted, MapContext, MapResult, event_key
 from tieout.model.catalogue import EVENT_TYPES
 from tieout.model.event import EventLine
+from tieout.model.facts import StandardCost
 from tieout.pull.company import Company
 from tieout.pull.cursors import micros
 from tieout.pull.identity import Identity
@@ -128,3 +129,37 @@ def merge_items(
     ]
     company.reload(tx)
     return land_own(tx, company, actor, "items.merge", lines, subject=f"{old} into {into}")
+
+
+def land_standards(tx: Tx, company: Company, actor: str, standards: Sequence[StandardCost]) -> int:
+    """Land standard costs as `cost.standard_changed`, each from the beginning of its day (STD-09). Returns how many are new
+    or changed. A standard without a day holds from 1970 on."""
+    zone = ZoneInfo(company.timezone)
+    lines = [
+        EventLine(
+            event_id=event_key(
+                company=company.code,
+                connection=CONNECTION,
+                stream="standards",
+                transaction=f"{standard.item}@{standard.location}@{standard.effective}",
+                line="",
+                event_type="cost.standard_changed",
+            ),
+            line_id="",
+            type="cost.standard_changed",
+            at=_start(standard.effective, zone),
+            phase=EVENT_TYPES["cost.standard_changed"].phase,
+            item=standard.item,
+            location=standard.location,
+            extra={"unit_price": str(standard.cost)},
+        )
+        for standard in standards
+    ]
+    if not lines:
+        return 0
+    return len(land_own(tx, company, actor, "standards", lines, subject=f"{len(lines)} standard costs").events)
+
+
+def _start(day: date, zone: ZoneInfo) -> int:
+    first = date(1970, 1, 1)
+    return micros(datetime.combine(max(day, first), datetime.min.time(), zone)) if day > first else 0

@@ -94,6 +94,11 @@ CODES: dict[str, tuple[str, str, str]] = {
         "Ignoring or resolving an exception by hand needs a reason, which the auditor will read.",
         "Give `--reason`.",
     ),
+    "TO8024": (
+        "wrong row of a file of facts",
+        "A row of a file of bills of materials, routings, prices, rates, standard costs or evidence cannot be read.",
+        "Mend the rows the message names; docs/value.md lists the columns of each table. Then import again.",
+    ),
     "TO8020": (
         "a parked delivery",
         "The exception is an entry whose outcome is unknown. Closing the exception would leave its chain waiting for ever.",

@@ -100,6 +100,19 @@ alias = Table(
     UniqueConstraint("company", "kind", "connection", "external", "effective"),
 )
 
+# Facts that hold from a day on (bills of materials, routings, prices, rates, evidence); history is in `act`. body: JSON rows.
+fact = Table(
+    "fact",
+    metadata,
+    _id(),
+    Column("company", Integer, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("code", String, nullable=False),
+    Column("effective", Date, nullable=False),
+    Column("body", Text, nullable=False),
+    UniqueConstraint("company", "kind", "code", "effective"),
+)
+
 # ── landed facts ───────────────────────────────────────────────────────────────────────────────────────────────────
 page = Table(
     "page",

@@ -85,6 +85,16 @@ CODES: Final[dict[str, tuple[str, str, str]]] = {
         "Quantity times cost is beyond the 64-bit range of amounts.",
         "Check the quantity (unit of measure) and the price or earlier cost it was taken from.",
     ),
+    "TO4021": (
+        "Row of a facts file cannot be read",
+        "A row of a file given to --facts is not a bill of materials, routing, price, rate, standard cost or evidence.",
+        "Mend the rows the message names; docs/value.md lists the columns of each table.",
+    ),
+    "TO4017": (
+        "Not approved",
+        "The event decides something only a person may: clearing an open receipt away, accepting a change in the ledger.",
+        "State who approved it as the event's `actor`.",
+    ),
     "TO4020": (
         "Line of the events file cannot be read",
         "A line of EVENTS.jsonl is not a canonical event.",

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple, TypeAlias
 from tieout.errors import Refused
 from tieout.model.catalogue import EVENT_TYPES
 from tieout.model.event import EventLine, OrderKey, order_key
+from tieout.model.facts import NO_FACTS, Facts
 from tieout.model.journal import Flow
 from tieout.model.master import Item
 from tieout.model.money import exponent
@@ -24,10 +25,13 @@ from tieout.model.policy import PolicyBook
 from tieout.model.quantity import SCALE
 from tieout.valuation import (
     adjustments,
+    clearing,
     counts,
     landed,
     opening,
+    pending,
     purchasing,
+    rebates,
     returns,
     sales,
     standard,
@@ -47,7 +51,11 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "opening.loaded": opening.loaded,
     "cost.standard_changed": standard.changed,
     "purchase.received": purchasing.received,
-    "purchase.receipt_confirmed": purchasing.confirmed,
+    "purchase.receipt_confirmed": pending.confirmed,
+    "purchase.title_passed": purchasing.title_passed,
+    "clearing.written_off": clearing.written_off,
+    "ledger.drift_accepted": clearing.drift_accepted,
+    "rebate.accrued": rebates.accrued,
     "purchase.billed": purchasing.billed,
     "purchase.returned": supplier_returns.returned,
     "purchase.credited": supplier_returns.credited,
@@ -72,10 +80,13 @@ HANDLERS: Final[Mapping[str, Handler]] = {
 MEMO: Final = frozenset(name for name, spec in EVENT_TYPES.items() if spec.units == "none") - set(HANDLERS)
 
 # Types whose line may stand for several items, or for none by itself: what it names decides.
-RECEIPTS: Final = frozenset({"purchase.received", "dropship.shipped", "opening.loaded"})
+RECEIPTS: Final = purchasing.RECEIPTS
 NAMES: Final[Mapping[str, frozenset[str]]] = {
     "purchase.billed": RECEIPTS,
-    "purchase.credited": RECEIPTS | {"purchase.returned"},
+    "purchase.credited": RECEIPTS | {"purchase.returned", "rebate.accrued"},
+    "rebate.accrued": RECEIPTS,
+    "clearing.written_off": RECEIPTS | {"purchase.billed"},
+    "ledger.drift_accepted": frozenset({"purchase.billed"}),
     "landed_cost.estimated": RECEIPTS,
     "landed_cost.billed": RECEIPTS,
     "landed_cost.allocated": RECEIPTS,
@@ -115,7 +126,9 @@ class Valuer:
         admit: Callable[[EventLine], None] | None = None,
         lookup: Lookup | None = None,
         states_max: int = 50_000,
+        facts: Facts = NO_FACTS,
     ) -> None:
+        self.facts = facts
         self.book = RuleBook(policies, timezone, methods)
         self.currency = currency
         self.scale = 10 ** exponent(currency)

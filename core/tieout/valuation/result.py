@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from tieout.errors import Refused, UsageError
 from tieout.model.event import EPOCH, Event, EventLine, Line, lines_of, order_key
+from tieout.model.facts import NO_FACTS, Facts
 from tieout.model.journal import Consumed, Flow
 from tieout.model.master import Item
 from tieout.model.money import from_minor
@@ -138,12 +139,13 @@ def value(
     timezone: str = "UTC",
     as_known: int | None = None,
     methods: Mapping[str, type[CostMethod]] = BUILTIN,
+    facts: Facts = NO_FACTS,
 ) -> Valuation:
     """Value events under a policy. `as_known` n: as if only the first n of them were known. Without `items` every SKU is
-    an item whose unit is the events' own."""
+    an item whose unit is the events' own. `facts`: bills of materials, routings, prices, rates, each as of a day."""
     known = list(events)[:as_known] if as_known is not None else list(events)
     find = _finder(items)
-    valuer = Valuer(book_of(policy), find, currency, timezone, methods=methods, states_max=2**62)
+    valuer = Valuer(book_of(policy), find, currency, timezone, methods=methods, states_max=2**62, facts=facts)
     history = MemoryHistory(valuer.touches)
     valuer.lookup = history
     lines = current_lines(known, find, currency)
