@@ -1,4 +1,4 @@
-"""Receipts and bills: PUR-05, 06, 07, 08, 09, 10, 11, 18, 20, STD-01, 02, DRP-01, 02, LC-01 (with the receipt).
+"""Receipts and bills: PUR-04 to 11, 18, 20, STD-01, 02, DRP-01, 02, LC-01 (with the receipt), PUR-02 (its use).
 
 A receipt's line keeps what is open in `grni`; bills clear it pro rata, the last one takes the rest. What a bill says
 beyond that amends the receipt as if it had been so from the start, or goes to a variance at standard cost.
@@ -6,23 +6,75 @@ beyond that amends the receipt as if it had been so from the start, or goes to a
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from fractions import Fraction
 from typing import Final
 
 from tieout.model.event import EventLine
 from tieout.model.money import allocate
-from tieout.model.quantity import from_scaled
 from tieout.valuation.records import Ahead, Move, Pool, Receipt
 from tieout.valuation.refs import fits, parse
+from tieout.valuation.state import NeedsHistory
 from tieout.valuation.step import Step
 
-RECEIPTS: Final = frozenset({"purchase.received", "dropship.shipped", "opening.loaded"})
+RECEIPTS: Final = frozenset({"purchase.received", "purchase.title_passed", "dropship.shipped", "opening.loaded"})
+TITLES: Final = frozenset({"purchase.title_passed"})
+INBOUND: Final = "inbound"  # units whose title passed and that have not arrived
+
+
+def title_passed(step: Step) -> None:
+    """PUR-04: goods ours from the carrier's pick-up on. They arrive by the receipt that names this event, its document or
+    the same order; what the vendor bills may name either."""
+    line, state = step.line, step.state
+    if line.owner or not step.known.stocked:
+        return
+    q = step.need_quantity()
+    if line.amount is None:
+        step.refuse("TO4002", "goods whose title passed need the vendor's price", "map the purchase order's price")
+    n = step.enter(step.side("inventory_inbound", own(line)), q, line.amount, "PUR-04", "grni", "")
+    state.receipts[n] = Receipt(n, state.move(n).fed[0], q, line.amount, q, line.amount)
+    state.set_aside.setdefault(INBOUND, [0, 0])[0] += q
+
+
+def _arrive(step: Step, q: int, dest: Pool) -> int:
+    """PUR-04, second half: units whose title passed come in at what they cost by now. Returns how many."""
+    line, state = step.line, step.state
+    arrived = 0
+    for n in step.find(TITLES):
+        pool = step.side("inventory_inbound", own(state.move(n).line))
+        part = min(q - arrived, pool.quantity)
+        if part:
+            carried = step.carry(pool, dest, part, "PUR-04", "", line.location, variance="ppv")
+            state.move(carried).source = n
+            arrived += part
+    state.set_aside[INBOUND][0] -= arrived
+    if not state.set_aside[INBOUND][0]:
+        del state.set_aside[INBOUND]
+    return arrived
+
+
+def receipts_of(step: Step) -> list[Receipt]:
+    """What the line's reference names, as receipts; units whose title passed earlier are one receipt with their arrival."""
+    state = step.state
+    out: list[Receipt] = []
+    for n in step.find(RECEIPTS):
+        receipt = state.receipts.get(n)
+        if receipt is None:
+            title = state.move(n).source
+            if 0 <= title < state.move_base:
+                raise NeedsHistory(state.item, f"movement {title}")
+            receipt = state.receipts.get(title)
+        if receipt is not None and all(receipt is not x for x in out):
+            out.append(receipt)
+    return out
 
 
 def received(step: Step) -> None:
     """PUR-05 (PUR-06 when receipts wait for confirmation, PUR-18 for an over-receipt), STD-01, LC-01, CST-03.
 
-    Goods of another owner are memo. A receipt that a bill came before takes the billed amount out of `ginr`.
+    Goods of another owner are memo. A receipt that a bill came before takes the billed amount out of `ginr`. Under
+    `receipt_accrual = at_bill` the units come in without value and the bill gives it to them, wherever they are by then
+    (a pool at standard cost is worth its standard at all times, so it accrues all the same).
     """
     line, state = step.line, step.state
     if line.owner or not step.known.stocked:
@@ -30,13 +82,19 @@ def received(step: Step) -> None:
     q = step.need_quantity()
     pending = step.rules.policy.receipt_confirmation == "pending"
     home = step.home()
-    pool = step.side("inventory_pending", f"{line.event_id}#{line.line_id}") if pending else home
+    pool = step.side("inventory_pending", own(line)) if pending else home
+    if INBOUND in state.set_aside:
+        q -= _arrive(step, q, pool)
+        if not q:
+            return
     row = "PUR-06" if pending else "STD-01" if pool.fixed else "PUR-05"
     ahead = [bill for bill in state.bills_ahead if bill.value and matches(bill.line, line)]
     matched = min(q, sum(bill.quantity for bill in ahead))
     derived = None
-    if line.amount is not None:
-        price = step.share(line.amount, q - matched, q)
+    if step.rules.policy.receipt_accrual == "at_bill" and not home.fixed:
+        price = 0
+    elif line.amount is not None:
+        price = step.share(line.amount, q - matched, line.quantity)
     elif matched == q:
         price = 0
     elif (billed_price := _priced_by_bill(step, home, q - matched)) is not None:
@@ -53,11 +111,28 @@ def received(step: Step) -> None:
         sources.append(("grni", price))
     if landed:
         sources.append(("landed_cost_accrual", landed))
-    total = sum(amount for _, amount in sources)
+    onerous = _onerous(step, q) if state.set_aside else 0
+    total = sum(amount for _, amount in sources) - onerous
     n = step.enter(pool, q, total, row, "grni", line.location, variance="ppv", sources=sources, derived=derived)
     if landed and not pool.fixed:
         state.added.setdefault(state.move(n).fed[0], []).append(("landed", landed))
+    if onerous:
+        step.flow("PUR-02", "onerous_provision", pool.key[0], onerous, at=line.location)
     state.receipts[n] = Receipt(n, state.move(n).fed[0], q, total - landed, q - matched, price, landed)
+
+
+def _onerous(step: Step, q: int) -> int:
+    """PUR-02: what was provided for as a loss on this order is used by its receipts, pro rata to the units ordered."""
+    kept = step.state.set_aside.get(f"onerous {step.line.ref}") if step.line.ref else None
+    if kept is None:
+        return 0
+    part = min(q, kept[0])
+    used = kept[1] if part == kept[0] else step.share(kept[1], part, kept[0])
+    kept[0] -= part
+    kept[1] -= used
+    if not kept[0]:
+        del step.state.set_aside[f"onerous {step.line.ref}"]
+    return used
 
 
 def _priced_by_bill(step: Step, home: Pool, q: int) -> int | None:
@@ -108,45 +183,9 @@ def names(ref: str, line: EventLine) -> bool:
     return name == (line.event_id if kind == "e" else line.document) and wanted in ("", line.line_id)
 
 
-def confirmed(step: Step) -> None:
-    """PUR-06: accepted units enter the pool with their receipt's date; what a `refused` line names leaves at the mirror
-    of its receipt."""
-    line, state = step.line, step.state
-    q = step.need_quantity()
-    found = step.find(("purchase.received",))
-    refused = (line.extra or {}).get("condition") == "refused" or line.reason == "refused"
-    pools = [(n, step.side("inventory_pending", _own(state.move(n).line))) for n in found]
-    held = sum(pool.quantity for _, pool in pools)
-    if q > held:
-        step.refuse(
-            "TO4007",
-            f"{from_scaled(q)} to confirm, {from_scaled(held)} waiting",
-            "correct the quantity or name the receipt",
-        )
-    home = step.home(line.location or (state.move(found[0]).line.location if found else ""))
-    for n, pool in pools:
-        part = min(q, pool.quantity)
-        if not part:
-            continue
-        at = state.move(n).line.location
-        q -= part
-        if refused:
-            _refuse_units(step, n, part)
-        else:
-            step.carry(pool, home, part, "PUR-06", at, line.location or at)
-
-
-def _own(line: EventLine) -> str:
+def own(line: EventLine) -> str:
+    """The name of a holding that belongs to one line alone."""
     return f"{line.event_id}#{line.line_id}"
-
-
-def _refuse_units(step: Step, n: int, q: int) -> None:
-    state = step.state
-    receipt = state.receipts[n]
-    pool = step.side("inventory_pending", _own(state.move(n).line))
-    back = step.leave(pool, q, "PUR-06", "grni", state.move(n).line.location)
-    receipt.open_quantity -= q
-    receipt.open_value -= state.move(back).value
 
 
 def dropshipped(step: Step) -> None:
@@ -163,12 +202,11 @@ def dropshipped(step: Step) -> None:
 def billed(step: Step) -> None:
     """PUR-07 the received value; PUR-08 (actual cost), PUR-09 and STD-02 (standard), DRP-02 the difference in price;
     PUR-10 the quantity beyond what was received; PUR-11 a bill before any receipt; PUR-20 tax that is cost."""
-    line, state = step.line, step.state
+    line = step.line
     q = step.need_quantity()
-    receipts = [state.receipts[n] for n in step.find(RECEIPTS) if n in state.receipts]
-    if receipts and not line.item:
-        step.line = line
+    receipts = receipts_of(step)
     amount = _billed_amount(step, receipts, q)
+    reopen(step, receipts, q)
     matched: list[tuple[Receipt, int]] = []
     left = q
     for receipt in receipts:
@@ -191,6 +229,7 @@ def billed(step: Step) -> None:
         receipt.open_value -= cleared
         reprice(step, receipt, change)
         step.release(receipt.inflow)
+        receipt.bills.append([line.event_id, line.line_id, part, cleared, change])
         _difference(step, receipt, change)
     if left:
         _excess(step, receipts, left, amount - billed_part)
@@ -203,7 +242,8 @@ def _billed_amount(step: Step, receipts: list[Receipt], q: int) -> int:
     if amount is None:
         if not receipts:
             step.refuse("TO4009", "a bill without amount names no receipt", "map the amount or the reference")
-        amount = step.share(sum(r.price for r in receipts), q, sum(r.quantity for r in receipts))
+        agreed = sum(r.price or step.state.move(r.move).line.amount or 0 for r in receipts)
+        amount = step.share(agreed, q, sum(r.quantity for r in receipts))
     return amount + irrecoverable(step)
 
 
@@ -216,7 +256,24 @@ def _difference(step: Step, receipt: Receipt, change: int) -> None:
         step.flow("PUR-08", debit, credit, abs(change))
     else:
         pool = step.state.pools[step.state.layers[step.state.o_layer[receipt.inflow - step.state.base]].pool]
-        step.amend(receipt, change, "ap", "PUR-09" if pool.fixed else "PUR-08", "ppv")
+        row = "PUR-09" if pool.fixed else "PUR-05" if policy.receipt_accrual == "at_bill" else "PUR-08"
+        step.amend(receipt, change, "ap", row, "ppv")
+
+
+def reopen(step: Step, receipts: list[Receipt], q: int) -> None:
+    """PUR-19 taken back: the bill of a receipt that was cleared away came after all."""
+    short = q - sum(receipt.open_quantity for receipt in receipts)
+    for receipt in receipts:
+        if short <= 0 or not receipt.written_off:
+            continue
+        quantity, value = receipt.written_off
+        part = min(short, quantity)
+        back = value if part == quantity else step.share(value, part, quantity)
+        receipt.written_off = [quantity - part, value - back] if part < quantity else []
+        receipt.open_quantity += part
+        receipt.open_value += back
+        short -= part
+        step.flow("PUR-19", "grni_writeoff", "grni", back)
 
 
 def reprice(step: Step, receipt: Receipt, change: int) -> None:
@@ -247,10 +304,32 @@ def _excess(step: Step, receipts: list[Receipt], q: int, amount: int) -> None:
         state.bills_ahead.append(Ahead(line, q, amount))
 
 
+def portion(step: Step, amount: int, types: Collection[str]) -> int:
+    """This item's share of what a line without an item charges for several: by what their lines were worth when they
+    came, else by quantity."""
+    if step.line.item:
+        return amount
+    worth: dict[str, list[int]] = {}
+    for target in step.sources(types):
+        of_item = worth.setdefault(target.item, [0, 0])
+        of_item[0] += target.amount or 0
+        of_item[1] += target.quantity
+    if len(worth) < 2 or step.state.item not in worth:
+        return amount
+    items = sorted(worth)
+    by = 0 if all(worth[item][0] > 0 for item in items) else 1
+    return allocate(amount, [worth[item][by] for item in items])[items.index(step.state.item)]
+
+
+def speaks_first(step: Step) -> bool:
+    """Whether what the line says as a whole is said here: a line that stands for several items says it once."""
+    return bool(step.line.item) or step.valuer.touches(step.line)[0] == step.state.item
+
+
 def tax_of(step: Step, *, credit: bool = False) -> None:
     """Recoverable tax of a bill or credit note: the line's own, and the header's on the first line."""
     extra = step.line.extra
-    if not extra:
+    if not extra or not speaks_first(step):
         return
     for text in (extra.get("tax"), step.charges().get("tax"), step.charges().get("input_tax")):
         if text:

@@ -25,7 +25,10 @@ END: Final[OrderKey] = (2**63 - 1, 0, "", 0, "", "")
 REBUILDS_MAX: Final = 8  # rebuilds for one line before giving up: each item it touches once, with room to spare
 
 # Lines that others may already name when they arrive.
-_NAMED: Final = frozenset({"purchase.received", "opening.loaded", "dropship.shipped", "transfer.dispatched"})
+_NAMED: Final = frozenset(
+    {"purchase.received", "purchase.title_passed", "opening.loaded", "dropship.shipped", "transfer.dispatched"}
+    | {"purchase.returned", "rebate.accrued"}
+)
 
 _PLAIN: Final = frozenset(HANDLERS) - LANDED
 _REPRICING: Final = frozenset({"purchase.billed", "purchase.credited"})
@@ -126,7 +129,7 @@ class _Run:
             if line.type in named_types:
                 named = [line]
             elif line.type in _REPRICING:  # freight by value looks at the price of what it names
-                named = targets(line.ref, _NAMED, self.history, None)
+                named = [*targets(line.ref, _NAMED, self.history, None), line]
                 # A receipt without a price may have waited for this bill, at its own place.
                 out.extend(Change(x) for x in named if x.amount is None and x.type == "purchase.received")
             else:

@@ -84,6 +84,7 @@ class ItemState:
         "pool_index",
         "pools",
         "receipts",
+        "set_aside",
         "standards",
         "undone",
         "up",
@@ -147,6 +148,7 @@ class ItemState:
         self.horizon = kept.horizon
         self.marks = kept.marks
         self.last_key = kept.last_key
+        self.set_aside = kept.set_aside
         self.deep = False
         self.up = False
         self.pick: Callable[[Sequence[OrderKey]], int] | None = None
@@ -474,6 +476,7 @@ class ItemState:
                 self.horizon,
                 self.marks,
                 self.last_key,
+                self.set_aside,
             )
         )
 

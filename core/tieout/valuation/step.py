@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from fractions import Fraction
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from tieout.errors import Refused
 from tieout.model.event import EventLine, OrderKey
@@ -22,6 +22,10 @@ from tieout.valuation.state import ItemState, NeedsHistory, share
 
 if TYPE_CHECKING:
     from tieout.valuation.engine import Known, Valuer
+
+
+# Which row a hand-over into a pool at standard cost books its gap by.
+_GAPS: Final = {"ppv": "STD-01", "standard_revaluation": "STD-11"}
 
 
 class Step:
@@ -407,7 +411,8 @@ class Step:
             for out in taken:
                 state.o_dest[out - state.base] = op
             if worth != move.value:
-                self.flow("TRF-08", dest.key[0], variance, worth - move.value, to=move.debit_location)
+                row = _GAPS.get(variance, "TRF-08")
+                self.flow(row, dest.key[0], variance, worth - move.value, to=move.debit_location)
             move.fed.append(op)
         else:
             for out in taken:
@@ -449,8 +454,10 @@ class Step:
         state = self.state
         move = state.move(receipt.move)
         if receipt.inflow < 0:
-            move.value += change
             self.flow(row, move.debit, counter, change).affected = move.line
+            restatement = Restatement(state)
+            restatement.issue(receipt.move, change)
+            self.finish(restatement, row, component)
             return
         i = receipt.inflow - state.base
         if i < 0:
