@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tieout.config import Secret as Secret
     from tieout.connector import API_VERSION as API_VERSION
+    from tieout.connector import BatchLedger as BatchLedger
     from tieout.connector import Capabilities as Capabilities
     from tieout.connector import Context as Context
     from tieout.connector import Finding as Finding
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tieout.connector import Ledger as Ledger
     from tieout.connector import Manifest as Manifest
     from tieout.connector import Page as Page
+    from tieout.connector import Sending as Sending
     from tieout.connector import Source as Source
     from tieout.connector import StockReport as StockReport
     from tieout.connector import StockRow as StockRow
@@ -66,6 +68,7 @@ _HOME = {
     "tieout.config": ("Secret",),
     "tieout.connector": (
         "API_VERSION",
+        "BatchLedger",
         "Capabilities",
         "Context",
         "Finding",
@@ -73,6 +76,7 @@ _HOME = {
         "Ledger",
         "Manifest",
         "Page",
+        "Sending",
         "Source",
         "StockReport",
         "StockRow",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Protocol, ru
 import msgspec
 from pydantic import BaseModel
 
-from tieout.errors import Fatal
+from tieout.errors import Fatal, VendorError
 from tieout.model.journal import Balance, Document, LedgerEntry, Receipt
 from tieout.model.master import Account
 
@@ -51,7 +51,12 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Idempotency(msgspec.Struct, frozen=True, kw_only=True):
-    """How a ledger keeps a repeated write from doubling (`docs/guarantees.md`). `key_seconds` None: kept for ever."""
+    """How a ledger keeps a repeated write from doubling (`docs/guarantees.md`). `key_seconds` None: kept for ever.
+
+    `batch`: what a call with several documents may do: write all or none (`atomic`), or answer for each (`per_item`).
+    `batch_key`: what the ledger remembers of such a call: a key of each document (`item`), or one of the whole call
+    (`call`), which then protects only the same documents in the same bytes.
+    """
 
     kind: Literal["none", "key"] = "none"
     key_seconds: int | None = None
@@ -62,10 +67,12 @@ class Idempotency(msgspec.Struct, frozen=True, kw_only=True):
     index_lag_seconds: int = 0
     late_commit_seconds_max: int = 0
     batch: Literal["none", "atomic", "per_item"] = "none"
+    batch_key: Literal["item", "call"] = "item"
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
-    """What a ledger can take. Lengths in characters, `lines_max` per document."""
+    """What a ledger can take. Lengths in characters, `lines_max` per document; `batch_size_max` documents in one call
+    of `BatchLedger.deliver_many`, which is used when it is above 1."""
 
     idempotency: Idempotency = Idempotency()
     documents: tuple[str, ...] = ("journal",)
@@ -210,6 +217,36 @@ class Ledger(Protocol):
 
     def entries(self, accounts: Sequence[str], since: date | None) -> Iterator[LedgerEntry]:
         """Entries on these accounts, ours and foreign, to find edited, deleted and foreign ones."""
+        ...
+
+
+class Sending(msgspec.Struct, frozen=True):
+    """One document of a call that carries several: our reference, its stored bytes, and its own idempotency key."""
+
+    reference: str
+    body: bytes
+    key: str
+
+
+@runtime_checkable
+class BatchLedger(Ledger, Protocol):
+    """A ledger one of whose calls may carry several documents; optional. `deliver` stays, for documents sent alone.
+
+    No document of a call depends on another of it. `Idempotency.batch` and `batch_key` say what holds for a call.
+    """
+
+    def join(self, documents: Sequence[Sending]) -> bytes:
+        """The exact request bytes of a call: the same documents give the same bytes, from nothing but them."""
+        ...
+
+    def deliver_many(self, body: bytes, key: str, documents: Sequence[Sending]) -> Sequence[Receipt | VendorError]:
+        """Send joined bytes under the key of the call. Answers for each document, in order: the receipt; `Rejected` for
+        one that was refused for a reason of its own; `Retryable` for one that surely was not written and may go again;
+        `Ambiguous` for one whose outcome is unknown.
+
+        Raises as `deliver` does where one answer holds for them all: `Retryable` nothing was written, `Ambiguous`
+        anything may have been.
+        """
         ...
 
 

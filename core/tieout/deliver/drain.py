@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from tieout.deliver import problems
+from tieout.deliver.after_restore import held_back, look_first
 from tieout.deliver.chains import Chains
 from tieout.deliver.resolve import resolve
 from tieout.deliver.seal import seal_due
@@ -105,6 +106,8 @@ def _serve(journal: Journal, work: Work, done: Drained, watermarks: list[int | N
         if held.not_before is not None and held.not_before > delivery.clock():
             done.not_before = held.not_before
             return
+        if not look_first(journal, work, done):
+            return
         if not _settle_unknown(work, done):
             return
         if not _send_pending(work, done) or done.planned_again == before:
@@ -117,8 +120,10 @@ def _settle_unknown(work: Work, done: Drained) -> bool:
     with store.read() as rx:
         rows = outbox.entries(rx, delivery.company, delivery.connection, [outbox.UNKNOWN])
     go_on = True
+    tried: set[str] = set()  # keys of calls made once more in this pass
     for row in rows:
-        go_on = _count(done, resolve(work, row)) and go_on
+        go_on = _count(done, resolve(work, row, again=row.key not in tried)) and go_on
+        tried.add(row.key)
         if done.error is not None and not go_on:
             return False
     return go_on
@@ -131,7 +136,8 @@ def _send_pending(work: Work, done: Drained) -> bool:
         rows = outbox.entries(rx, delivery.company, delivery.connection, [outbox.PENDING])
         stuck = outbox.entries(rx, delivery.company, delivery.connection, _BLOCKING)
         waits = outbox.waiting_for(rx, delivery.company, delivery.connection)
-    chains = Chains(rows, stuck, waits)
+        unseen = held_back(rx, delivery)
+    chains = Chains([row for row in rows if row.id not in unseen], stuck, waits)
     parked = sum(row.state == outbox.PARKED for row in stuck)
     go_on = True
     while go_on and (group := chains.next_group(delivery.group)):
@@ -160,11 +166,13 @@ def _send_group(work: Work, group: list[Any]) -> dict[int, Sent]:
     """What came of each of a group; what is in doubt is resolved at once, if that can be done now."""
     store, delivery, _ = work
     sent = send(work, group)
+    tried: set[str] = set()
     for row in group:
         if sent[row.id].state == outbox.UNKNOWN and not sent[row.id].stop:
             with store.read() as rx:
-                again = outbox.one(rx, delivery.company, row.id)
-            sent[row.id] = resolve(work, again)
+                claimed = outbox.one(rx, delivery.company, row.id)
+            sent[row.id] = resolve(work, claimed, again=claimed.key not in tried)
+            tried.add(claimed.key)
     return sent
 
 

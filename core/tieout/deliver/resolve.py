@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 from tieout.deliver import problems
+from tieout.deliver.calls import Outcome, same_call, wrong
 from tieout.deliver.seal import key_of
-from tieout.deliver.send import FencedOff, Outcome, Sent, accept, send, wrong
+from tieout.deliver.send import FencedOff, Sent, accept, send
 from tieout.deliver.settings import SECOND, Delivery, Work
 from tieout.errors import Rejected, TieoutError, VendorError
 from tieout.failpoints import failpoint
@@ -21,19 +22,30 @@ from tieout.store import outbox
 KEY_LIFE_PERCENT = 80  # a key older than this share of its life is not relied on
 
 
-def resolve(work: Work, row: Any) -> Sent:
-    """Settle one unknown entry, or leave it unknown (`stop` set while the whole lane must wait for it)."""
+def resolve(work: Work, row: Any, *, again: bool = True) -> Sent:
+    """Settle one unknown entry, or leave it unknown (`stop` set while the whole lane must wait for it).
+
+    Others of its call may be settled with it. `again` False: that call was just made once more, only look."""
     store, delivery, _ = work
     with store.read() as rx:
+        row = outbox.one(rx, delivery.company, row.id)
+        if row.state != outbox.UNKNOWN:
+            return Sent(row.state)
+        unknown = (
+            outbox.entries(rx, delivery.company, delivery.connection, [outbox.UNKNOWN]) if delivery.batch > 1 else []
+        )
         failed = outbox.attempts_failed(rx, row.id)
         sends = outbox.sends(rx, row.id, row.key or "")
     if failed >= delivery.errors_max:
         return park(work, row, "TO6113", f"{failed} unexpected errors stopped it")
     known = delivery.capabilities.idempotency
     sent = Sent(outbox.UNKNOWN)
-    repeatable = _key_is_good(delivery, row, sends) or known.unique_reference
+    rows = same_call(delivery, row, unknown) if again and _key_is_good(delivery, row, sends) else []
+    if not rows and known.unique_reference:
+        rows = [row]
+    repeatable = bool(rows)
     if sends < delivery.sends_per_key_max and repeatable:
-        sent = send(work, [row])[row.id]
+        sent = send(work, rows)[row.id]
         if sent.state != outbox.UNKNOWN or sent.stop:
             return sent
         with store.read() as rx:

@@ -1,4 +1,4 @@
-"""A group of documents, a call each: claim them, send their stored bytes in order, and write down what came of them.
+"""A group of documents: claim them, send their stored bytes, and write down what came of each.
 
 `sending` is committed for the whole group before its first byte leaves, so a crash leaves either `pending` (surely not
 sent) or `sending` (may have been). No two of a group depend on each other, and the first call that leaves anything in
@@ -16,17 +16,17 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tenacity import Retrying, retry_if_exception_type, wait_exponential
-
 from tieout.deliver import problems
-from tieout.deliver.seal import key_of
-from tieout.deliver.settings import SECOND, Delivery, Work
+from tieout.deliver.calls import OWN_ERROR, calls_of, make_calls
+from tieout.deliver.calls import Outcome as Outcome
+from tieout.deliver.calls import wrong as wrong
+from tieout.deliver.settings import SECOND, Work
 from tieout.errors import Ambiguous, NeedsReauth, RateLimited, Rejected, Retryable, TieoutError
 from tieout.failpoints import failpoint
 from tieout.model.journal import Receipt
 from tieout.model.money import from_minor
 from tieout.posting import reference
-from tieout.posting.compare import differences, size
+from tieout.posting.compare import size
 from tieout.store import outbox
 from tieout.store.outbox import Lane, Step
 from tieout.store.tx import Tx
@@ -46,28 +46,15 @@ class Sent(NamedTuple):
     begun: bool = True
 
 
-class Outcome(NamedTuple):
-    """What came of one claimed entry: when its last call began (UTC microseconds), what it returned or raised, and in
-    what the receipt differs from what was sent. `result` None: no call was begun."""
-
-    row: Any
-    started: int = 0
-    result: Receipt | Exception | None = None
-    wrong: Sequence[str] = ()
-
-    @property
-    def certain(self) -> bool:
-        """In the ledger as it was sent, or surely not in it for a reason of its own."""
-        return isinstance(self.result, Rejected) or (isinstance(self.result, Receipt) and not self.wrong)
-
-
 def send(work: Work, rows: Sequence[Any]) -> dict[int, Sent]:
-    """Send pending entries that do not depend on each other, or an unknown one once more under its own key.
+    """Send pending entries that do not depend on each other, or an unknown one (with all that left in one call with it)
+    once more under its key.
 
     Returns entry id → what came of it. An entry that is no longer in the state it was read in is left alone; so is what
     comes after a call that stops the group, or after half the lease. Raises FencedOff."""
     store, delivery, held = work
-    keys = {row.id: key_of(delivery, row.reference, row.generation, row.body) for row in rows}
+    calls = calls_of(delivery, rows)
+    keys = {number: key for call in calls for number, key in call.keys.items()}
     now = delivery.clock()
     until = now + delivery.send_for
     failpoint("send: before claim")
@@ -79,7 +66,7 @@ def send(work: Work, rows: Sequence[Any]) -> dict[int, Sent]:
     if not ours:
         raise FencedOff(rows[0].reference)
     failpoint("send: after claim")
-    outcomes = _call_each(delivery, [row for row in rows if row.id not in others], keys, until)
+    outcomes = make_calls(delivery, calls, others, until)
     with store.write() as tx:
         if not outbox.renew_lane(tx, held, until=delivery.clock() + delivery.lease):
             raise FencedOff(rows[0].reference)
@@ -87,47 +74,6 @@ def send(work: Work, rows: Sequence[Any]) -> dict[int, Sent]:
         failpoint("send: in settle")
     failpoint("send: after settle")
     return {**{number: Sent(state) for number, state in others.items()}, **sent}
-
-
-def _call_each(delivery: Delivery, rows: Sequence[Any], keys: Mapping[int, str], until: int) -> list[Outcome]:
-    outcomes: list[Outcome] = []
-    for row in rows:
-        if (outcomes and not outcomes[-1].certain) or delivery.clock() >= until:
-            break
-        outcomes.append(_call(delivery, row, keys[row.id], until))
-        failpoint("send: after call")
-    return outcomes + [Outcome(row) for row in rows[len(outcomes) :]]
-
-
-def _call(delivery: Delivery, row: Any, key: str, until: int) -> Outcome:
-    """The vendor's answer, or what was raised instead. Passing faults are retried here, briefly."""
-    started = 0
-
-    def once() -> Receipt:
-        nonlocal started
-        started = delivery.clock()
-        return delivery.ledger.deliver(row.body, key)
-
-    retrying = Retrying(
-        retry=retry_if_exception_type(Retryable),
-        stop=lambda tried: tried.attempt_number >= delivery.retries_max or delivery.clock() >= until,
-        wait=wait_exponential(multiplier=0.5, max=5),
-        sleep=delivery.sleep,
-        reraise=True,
-    )
-    try:
-        receipt = retrying(once)
-        return Outcome(row, started, receipt, wrong(row, receipt))
-    except Exception as error:  # noqa: BLE001  (whatever a plugin raises after bytes may have left means: unknown)
-        return Outcome(row, started, error)
-
-
-def wrong(row: Any, receipt: Receipt) -> list[str]:
-    """In what the ledger's receipt differs from the entry, in words."""
-    found = differences(reference.parse(row.document), receipt.day, receipt.lines)
-    if receipt.reference != row.reference:
-        found.insert(0, f"reference {receipt.reference or 'none'} instead of {row.reference}")
-    return found
 
 
 def _settle(tx: Tx, work: Work, outcomes: Sequence[Outcome], keys: Mapping[int, str]) -> dict[int, Sent]:
@@ -223,4 +169,4 @@ def _until(error: TieoutError) -> int | None:
 def _words(error: Exception) -> dict[str, Any]:
     if isinstance(error, TieoutError):
         return {name: value for name, value in error.as_dict().items() if name != "data"}
-    return {"code": "TO6113", "message": f"{type(error).__name__}: {error}"}
+    return {"code": OWN_ERROR, "message": f"{type(error).__name__}: {error}"}

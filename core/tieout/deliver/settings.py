@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from tieout.connector import Capabilities, Ledger
+from tieout.connector import BatchLedger, Capabilities, Ledger
 from tieout.model.period import Calendar, OpenDays, Period
 from tieout.posting.dates import CompanyDays
 from tieout.store.acts import now_micros
@@ -98,7 +98,18 @@ class Delivery(NamedTuple):
         what became of them: without a look-up, a unique reference, or a key that lives for ever."""
         known = self.capabilities.idempotency
         lasting = known.kind == "key" and known.key_seconds is None and not known.replays_errors
-        return self.group_max if known.lookup != "none" or known.unique_reference or lasting else 1
+        able = known.lookup != "none" or known.unique_reference or lasting
+        return max(self.group_max, self.batch) if able else 1
+
+    @property
+    def batch(self) -> int:
+        """How many documents one call may carry. One where the ledger keys the call and cannot be asked for a document
+        of it by our reference: a call that cannot be made again as it was would then be left to a person."""
+        able = self.capabilities
+        if not isinstance(self.ledger, BatchLedger):
+            return 1
+        keyed = able.idempotency.batch_key == "call"
+        return able.batch_size_max if not keyed or able.idempotency.lookup == "by_reference" else 1
 
     @property
     def quiet(self) -> int:
