@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import gc
 import json
-from array import array
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -22,6 +20,7 @@ from tieout.model.event import EventLine
 from tieout.model.journal import Booking, Flow
 from tieout.model.money import to_minor
 from tieout.operations.desk import Desk
+from tieout.operations.landed import Landed
 from tieout.posting.bookings import Refusal
 from tieout.posting.dates import PostingDays
 from tieout.store.exceptions import NewException, close_numbers, open_exceptions
@@ -88,7 +87,7 @@ class Books:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self._valuer: Valuer | None = None
-        self._landed: tuple[tuple[int, int], array[int], array[int]] = ((0, 0), array("q"), array("q"))
+        self._landed: Landed | None = None
 
     # ── keeping ────────────────────────────────────────────────────────────────────────────────────────────────────
     def keep(self, *, retry: bool = False) -> Kept:
@@ -272,7 +271,7 @@ class Books:
         company = self.desk.company
         return Rules(
             ledger=self.desk.ledger_id,
-            days=PostingDays(company.open_days(self.desk.ledger_lock()), company.calendar),
+            days=PostingDays(company.open_days(self.desk.ledger_lock(), self.desk.closed()), company.calendar),
             grouping="per_document" if company.posting.grouping == "per_payout" else company.posting.grouping,
             mode=mode,
             locked_period=lambda line, day: (
@@ -327,38 +326,24 @@ class Books:
                 tx, self.desk.names, done=span.done, up_to=span.up_to, horizon=END_OF_TIME, since=since
             )
             return Piece(self._whole(tx, span, history), history, END_OF_TIME, True)
-        instants, numbers = self._landed_in(tx, span)
-        start = bisect_right(instants, span.at)
-        end = start + LINES_A_PIECE
-        last = end >= len(instants)
-        horizon = END_OF_TIME if last else instants[end - 1]
+        landed = self._landed_in(tx, span)
+        numbers, end = landed.piece(span.at, LINES_A_PIECE)
+        horizon = END_OF_TIME if end is None else end
         history = StoreHistory(
             tx, self.desk.names, done=span.done, up_to=span.up_to, horizon=horizon, ahead=ahead, since=since
         )
-        rows = {*numbers[start : bisect_right(instants, horizon)], *ahead}
-        new = history.landed_rows(sorted(rows), span.done, span.at)
+        lines = landed.lines(tx, self.desk.names, self.desk.pulling.fresh, [*numbers, *ahead] if ahead else numbers)
+        new = history.landed_lines(lines, span.done, span.at)
         changes = [*_back(history.rows(gone)), *_new(new)]
         if first:
             changes += self._waiting(tx, history)
-        return Piece(changes, history, horizon, last)
+        return Piece(changes, history, horizon, end is None)
 
-    def _landed_in(self, tx: Tx, span: Range) -> tuple[array[int], array[int]]:
-        """When the lines of a range happened, in order, and their rows; read once for all of its pieces."""
-        known = (span.done, span.up_to)
-        if self._landed[0] != known:
-            b, e = batch.c, event.c
-            among = (b.company == self.desk.id) & (b.id > span.done) & (b.id <= span.up_to) & (b.events > 0)
-            first, last = sa.func.coalesce(sa.func.min(b.event_from), 0), sa.func.coalesce(sa.func.max(b.event_to), -1)
-            rows = tx.execute(sa.select(first.label("first"), last.label("last")).where(among)).one()
-            # by the rows the batches say, in order of landing; the company as a sum, so that its index is left alone
-            of_span = (e.id >= rows.first) & (e.id <= rows.last) & (e.batch > span.done) & (e.batch <= span.up_to)
-            query = sa.select(e.at, e.id).where(of_span, e.company + 0 == self.desk.id).order_by(e.at, e.id)
-            instants, numbers = array("q"), array("q")
-            for row in tx.execute(query):
-                instants.append(row.at)
-                numbers.append(row.id)
-            self._landed = (known, instants, numbers)
-        return self._landed[1], self._landed[2]
+    def _landed_in(self, tx: Tx, span: Range) -> Landed:
+        """What landed in a range; read once for all of its pieces."""
+        if self._landed is None or self._landed.range != (span.done, span.up_to):
+            self._landed = Landed(tx, self.desk.id, span.done, span.up_to)
+        return self._landed
 
     def _whole(self, tx: Tx, span: Range, history: StoreHistory) -> list[Change]:
         """Everything of a range at once."""
@@ -392,6 +377,9 @@ class Books:
     def _reached(self, tx: Tx, span: Range, piece: Piece) -> None:
         at = [span.up_to, span.up_to, -END_OF_TIME] if piece.last else [span.done, span.up_to, piece.horizon]
         self.desk.store.set_meta(tx, self._key(), json.dumps(at))
+        if piece.last:
+            self._landed = None
+            tx.on_commit.append(lambda: self.desk.pulling.fresh.drop(span.up_to))
 
     def _hold(self, tx: Tx, outcome: Outcome) -> None:
         """Keep what the items of this piece are worth now, for the tie-out."""

@@ -48,7 +48,9 @@ class StoreHistory:
         self.since = since
         if since is not None:
             self.visible = sa.and_(self.visible, event.c.at >= since)
+        self._landed: tuple[list[EventLine], int, int] | None = None
         self._new: dict[str, list[EventLine]] = {}
+        self._saved: set[str] = set()
         self._touches: bool | None = None
         self._documents: dict[str, Sequence[EventLine]] = {}
         self._events: dict[str, Sequence[EventLine]] = {}
@@ -56,6 +58,7 @@ class StoreHistory:
     # ── lines ──────────────────────────────────────────────────────────────────────────────────────────────────────
     def lines(self, item: str, after: OrderKey | None = None) -> list[EventLine]:
         """Current lines that touch an item, in order, after a key."""
+        self._learn()
         found = self._new.get(item)
         if found is None:
             number = self.names.find(self.tx, "item", [item]).get(item)
@@ -90,6 +93,7 @@ class StoreHistory:
 
     def event(self, event_id: str) -> Sequence[EventLine]:
         """Current lines of an event."""
+        self._learn()
         found = self._events.get(event_id)
         if found is None:
             found = self._events[event_id] = self._load(event.c.key == bytes.fromhex(event_id))
@@ -131,34 +135,34 @@ class StoreHistory:
         between = (event.c.at > after) & (event.c.at <= until) | event.c.id.in_(list(ahead))
         return self._land(self._load(event.c.batch > done, between), done, after)
 
-    def landed_rows(self, numbers: Sequence[int], done: int, after: int) -> list[EventLine]:
-        """What `landed` gives, where the row ids of the lines between the two instants are known."""
-        _, found = lines_by_number(self.tx, self.names, numbers)
-        replaced = self.tx.select_keys(superseded, ("event", "batch"), "event", numbers)
-        gone = {number for number, batch in replaced if batch <= self.up_to}
-        if gone:
-            found = [line for line in found if line.row not in gone]
+    def landed_lines(self, found: list[EventLine], done: int, after: int) -> list[EventLine]:
+        """What `landed` gives, where the current lines between the two instants are at hand."""
         if self.since is not None:
             found = [line for line in found if line.at >= self.since]
         return self._land(found, done, after)
 
     def _land(self, found: list[EventLine], done: int, after: int) -> list[EventLine]:
+        self._landed = (found, done, after)
+        return found
+
+    def _learn(self) -> None:
+        """What the lines that landed tell without reading: whole events, and items of which they are all there is. Only
+        a line that is not simply the next of its item asks."""
+        if self._landed is None:
+            return
+        (found, done, after), self._landed = self._landed, None
+        by_item: dict[str, list[EventLine]] = {}
         whole: dict[str, list[EventLine]] = {}
         for line in found:  # the lines of an event share its instant and its batch: these are all of them
             whole.setdefault(line.event_id, []).append(line)
-        self._events.update(whole)
-        self._remember_new(found, done, after)
-        return found
-
-    def _remember_new(self, found: Sequence[EventLine], done: int, after: int) -> None:
-        """Items of which these lines are all there is: nothing else of them needs to be read."""
-        by_item: dict[str, list[EventLine]] = {}
-        for line in found:
             if line.item:
                 by_item.setdefault(line.item, []).append(line)
+        self._events.update(whole)
         numbers = self.names.find(self.tx, "item", by_item)
         older = self.tx.known_before(event, "item", list(numbers.values()), self.names.company, done, after)
-        self._new = {item: by_item[item] for item, number in numbers.items() if number not in older}
+        self._new = {
+            item: by_item[item] for item, number in numbers.items() if number not in older and item not in self._saved
+        }
 
     def rows(self, numbers: Collection[int]) -> list[EventLine]:
         """Lines by row id, whether they still count or not."""
@@ -177,6 +181,7 @@ class StoreHistory:
     # ── caches ─────────────────────────────────────────────────────────────────────────────────────────────────────
     def checkpoint(self, item: str, before: OrderKey) -> tuple[OrderKey, bytes] | None:
         """The latest state of an item before a key, with the key of the last line in it."""
+        self._learn()
         if item in self._new:
             return None
         number = self.names.find(self.tx, "item", [item]).get(item)
@@ -195,6 +200,7 @@ class StoreHistory:
     def save(self, item: str, key: OrderKey, data: bytes) -> None:
         """Keep a state; one per item and instant."""
         self._new.pop(item, None)
+        self._saved.add(item)
         number = self.names.intern(self.tx, "item", [item])[item]
         c = checkpoint.c
         same = (c.company == self.names.company) & (c.item == number) & (c.at == key[0])

@@ -34,6 +34,15 @@ class Tx:
         """Run a Core statement."""
         return self.connection.execute(statement, parameters)
 
+    def pairs(self, statement: sa.Select[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Rows of a query of two integer columns, as the driver gives them: for those that are read by the ten thousand."""
+        if self.dialect != "sqlite":
+            rows: list[Any] = list(self.connection.execute(statement).all())
+            return [(row[0], row[1]) for row in rows]
+        text = str(statement.compile(self.connection, compile_kwargs={"literal_binds": True}))
+        found: list[tuple[int, int]] = self.connection.connection.cursor().execute(text).fetchall()
+        return found
+
     def insert(self, table: sa.Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """Insert prepared tuples in bulk: values as the database stores them, in the order of `columns`."""
         if not rows:
