@@ -26,7 +26,7 @@ from tieout.model.journal import Flow
 from tieout.store import outbox
 from tieout.store.schema import entry
 from tieout.testing.books import START, Books, event_line
-from tieout.testing.fake_ledger import FakeLedger
+from tieout.testing.fake_ledger import FakeBatchLedger, FakeLedger
 
 UNIT = 1_000_000
 RUNS_PER_CELL = 3
@@ -45,12 +45,37 @@ KINDS = {
     ),
     "look-up": Idempotency(kind="none", lookup="by_reference", index_lag_seconds=10, late_commit_seconds_max=20),
     "unique reference": Idempotency(kind="none", unique_reference=True, late_commit_seconds_max=20),
+    "several a call, a key each": Idempotency(kind="key", late_commit_seconds_max=20, batch="per_item"),
+    "several a call, look-up": Idempotency(
+        kind="none", lookup="by_reference", index_lag_seconds=10, late_commit_seconds_max=20, batch="per_item"
+    ),
+    "several a call, unique reference": Idempotency(
+        kind="none", unique_reference=True, late_commit_seconds_max=20, batch="per_item"
+    ),
+    "several a call, one short key, cached errors, look-up": Idempotency(
+        kind="key",
+        key_seconds=120,
+        replays_errors=True,
+        lookup="by_reference",
+        index_lag_seconds=10,
+        late_commit_seconds_max=20,
+        batch="per_item",
+        batch_key="call",
+    ),
+    "several a call, one lasting key, look-up": Idempotency(
+        kind="key",
+        lookup="by_reference",
+        index_lag_seconds=10,
+        late_commit_seconds_max=20,
+        batch_key="call",
+        batch="per_item",
+    ),
 }
 MIXES: dict[str, list[str]] = {
     "calm": [],
     "limits": ["rate_limited", "refused_connection", "reauth"],
     "errors before": ["error_before", "timeout_before"],
-    "errors after": ["error_after", "timeout_after", "unreadable_after"],
+    "errors after": ["error_after", "timeout_after", "timeout_between", "unreadable_after"],
     "late": ["timeout_late"],
     "bugs": ["plugin_bug_before", "plugin_bug_after"],
     "everything": [
@@ -60,6 +85,7 @@ MIXES: dict[str, list[str]] = {
         "error_after",
         "timeout_before",
         "timeout_after",
+        "timeout_between",
         "timeout_late",
         "plugin_bug_after",
     ],
@@ -78,7 +104,11 @@ class World:
         self.folder, self.group = folder, group
         self.books = Books(folder)
         self.books.now = START + 40 * 86_400_000_000
-        self.ledger = FakeLedger(clock=self.clock, idempotency=known)
+        self.ledger = (
+            FakeLedger(clock=self.clock, idempotency=known)
+            if known.batch == "none"
+            else FakeBatchLedger(clock=self.clock, idempotency=known, batch_size_max=group)
+        )
 
     def clock(self) -> int:
         return self.books.clock()
@@ -197,7 +227,9 @@ def decide(world: World, number: int) -> None:
 def check(world: World) -> None:
     references = [held.document.reference for held in world.ledger.documents.values()]
     assert len(references) == len(set(references)), "doubled"
-    assert sorted(references) == sorted(reference for state, reference in world.rows() if state != "withdrawn"), "lost, or unknown to us"
+    assert sorted(references) == sorted(reference for state, reference in world.rows() if state != "withdrawn"), (
+        "lost, or unknown to us"
+    )
     totals: Counter[str] = Counter()
     for held in world.ledger.documents.values():
         for line in held.document.lines:
@@ -229,7 +261,7 @@ def test_nothing_lost_nothing_doubled_order_kept(kind: str, mix: str, template: 
 
 def test_every_failpoint_is_passed(template: Path, tmp_path: Path) -> None:
     passed: Counter[str] = Counter()
-    for kind in ("key", "look-up", "nothing"):
+    for kind in ("key", "look-up", "nothing", "several a call, one lasting key, look-up"):
         world = World(template, tmp_path / kind, KINDS[kind], 3)
         counting = crash_at(None)
         world.ledger.faults = ["timeout_before", "invalid"]

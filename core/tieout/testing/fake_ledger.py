@@ -4,6 +4,8 @@
     ledger.faults = ["timeout_after", "rate_limited"]        # for the next calls of deliver, then none
     ledger.documents                                          # what it really holds, by its own id
 
+`FakeBatchLedger` takes several documents in a call; a fault is then one of the call, except where it says otherwise.
+
 It lives as long as the test: a crashed and restarted process meets the same ledger.
 """
 
@@ -11,12 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 from pydantic import BaseModel
 
-from tieout.connector import Capabilities, Finding, Idempotency, Manifest
+from tieout.connector import Capabilities, Finding, Idempotency, Manifest, Sending
 from tieout.errors import Ambiguous, Fatal, NeedsReauth, RateLimited, Rejected, Retryable, VendorError
 from tieout.model.journal import Balance, Document, LedgerEntry, Receipt
 from tieout.model.master import Account
@@ -37,6 +39,8 @@ FAULTS = (
     "plugin_bug_before",  # an exception outside the error tree
     "plugin_bug_after",
     "invalid",  # Rejected for a reason in the document
+    "invalid_second",  # of a call of several: the second is Rejected, the others are written
+    "timeout_between",  # of a call of several: half of them written, no answer
 )
 
 
@@ -67,9 +71,16 @@ class FakeLedger:
         documents: tuple[str, ...] = ("journal",),
         lines_max: int = 10_000,
         locks: bool = True,
+        batch_size_max: int = 1,
     ) -> None:
         self.idempotency = idempotency or Idempotency(kind="key")
-        able = Capabilities(idempotency=self.idempotency, documents=documents, lines_max=lines_max, locks=locks)
+        able = Capabilities(
+            idempotency=self.idempotency,
+            documents=documents,
+            lines_max=lines_max,
+            locks=locks,
+            batch_size_max=batch_size_max,
+        )
         self.manifest = msgspec.structs.replace(type(self).manifest, capabilities=able)  # type: ignore[misc]
         self.clock = clock
         self.lock: date | None = None
@@ -99,13 +110,7 @@ class FakeLedger:
         self._tick()
         document = msgspec.json.decode(body, type=Document)
         self.calls.append((key, document.reference))
-        fault = self.faults.pop(0) if self.faults else ""
-        if fault == "refused_connection":
-            raise Retryable("connection refused")
-        if fault == "rate_limited":
-            raise RateLimited("too many requests", until=self.clock() / SECOND + 30)
-        if fault == "reauth":
-            raise NeedsReauth("the grant was refused")
+        fault = self._next_fault()
         if self.idempotency.kind == "key":
             answer = self._answer(key, body)
             if isinstance(answer, VendorError):
@@ -154,6 +159,17 @@ class FakeLedger:
         self.foreign[entry.ledger_id] = entry
 
     # ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _next_fault(self) -> str:
+        """The fault of this call; raises those in which nothing reached the ledger."""
+        fault = self.faults.pop(0) if self.faults else ""
+        if fault == "refused_connection":
+            raise Retryable("connection refused")
+        if fault == "rate_limited":
+            raise RateLimited("too many requests", until=self.clock() / SECOND + 30)
+        if fault == "reauth":
+            raise NeedsReauth("the grant was refused")
+        return fault
+
     def _write(self, document: Document, key: str, body: bytes, fault: str) -> Receipt:
         if self.lock is not None and document.day <= self.lock:
             raise self._refuse(key, body, Rejected(f"the books are closed through {self.lock}", closed_period=True))
@@ -176,7 +192,7 @@ class FakeLedger:
         self._answers[key] = (self.clock(), body, number)
         if fault == "plugin_bug_after":
             raise RuntimeError("bug")
-        if fault in ("error_after", "timeout_after", "unreadable_after"):
+        if fault in ("error_after", "timeout_after", "timeout_between", "unreadable_after"):
             raise Ambiguous(fault)
         return self._receipt(number)
 
@@ -222,3 +238,66 @@ class FakeLedger:
     def _receipt(self, number: str) -> Receipt:
         document = self.documents[number].document
         return Receipt(number, document.reference, document.day, document.lines)
+
+
+class FakeBatchLedger(FakeLedger):
+    """A `tieout.BatchLedger`. `idempotency.batch_key` "call": it remembers calls by their key and their very bytes, and
+    knows no key of a single document of them. `poison`: references whose presence in a call is a bug of the plugin's."""
+
+    def __init__(self, *, batch_size_max: int = 3, **kw: Any) -> None:
+        super().__init__(batch_size_max=batch_size_max, **kw)
+        self.batches: list[tuple[str, tuple[str, ...]]] = []  # (key, references) of every deliver_many
+        self.poison: set[str] = set()
+        self._bodies: dict[str, bytes] = {}
+
+    def join(self, documents: Sequence[Sending]) -> bytes:
+        return msgspec.json.encode([[each.key, each.body] for each in documents])
+
+    def deliver(self, body: bytes, key: str) -> Receipt:
+        if msgspec.json.decode(body, type=Document).reference in self.poison:
+            raise RuntimeError("bug")
+        return super().deliver(body, key)
+
+    def deliver_many(self, body: bytes, key: str, documents: Sequence[Sending]) -> list[Receipt | VendorError]:
+        self._tick()
+        assert len(documents) <= self.manifest.capabilities.batch_size_max  # type: ignore[union-attr]
+        self.batches.append((key, tuple(each.reference for each in documents)))
+        if self.poison & {each.reference for each in documents}:
+            raise RuntimeError("bug")
+        fault = self._next_fault()
+        if self.idempotency.batch_key == "call" and self._bodies.setdefault(key, body) != body:
+            raise Fatal("this key was used with another call")
+        answers: list[Receipt | VendorError | RuntimeError] = []
+        for number, each in enumerate(documents):
+            own = key + each.reference if self.idempotency.batch_key == "call" else each.key
+            answers.append(self._take(each, own, _share(fault, number, len(documents))))
+        if isinstance(answers[-1], RuntimeError):
+            raise answers[-1]
+        if fault not in ("", "invalid", "invalid_second"):
+            raise Ambiguous(fault)
+        return [each for each in answers if not isinstance(each, RuntimeError)]
+
+    def _take(self, sent: Sending, key: str, fault: str) -> Receipt | VendorError | RuntimeError:
+        document = msgspec.json.decode(sent.body, type=Document)
+        self.calls.append((key, document.reference))
+        if self.idempotency.kind == "key":
+            answer = self._answer(key, sent.body)
+            if isinstance(answer, VendorError):
+                return answer
+            if answer is not None:
+                return self._receipt(answer)
+        try:
+            return self._write(document, key, sent.body, fault)
+        except (VendorError, RuntimeError) as error:
+            return error
+
+
+def _share(fault: str, number: int, size: int) -> str:
+    """What a fault of a call means for one of its documents."""
+    if fault == "invalid_second":
+        return "invalid" if number == 1 else ""
+    if fault == "invalid":
+        return "invalid" if number == 0 else ""
+    if fault == "timeout_between":
+        return fault if number < size // 2 else "timeout_before"
+    return fault
