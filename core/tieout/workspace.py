@@ -265,6 +265,26 @@ class Workspace:
         asked = {key: text for key, text in given.items() if text is not None}
         return make(self.office(company), name, as_of=as_of, start=start, period=period, given=asked)
 
+    def close_period(
+        self,
+        name: str,
+        *,
+        company: str | None = None,
+        only_check: bool = False,
+        reopen: str | None = None,
+        accept: str = "",
+        age_limit: int | None = None,
+    ) -> Answer:
+        """Prepare or close a period, look what is in its way (`only_check`), or `reopen` it with a reason."""
+        from tieout.operations import closing
+
+        office, days = self.office(company), closing.AGE_LIMIT_DAYS if age_limit is None else age_limit
+        if reopen is not None:
+            return closing.reopen(office, name, reopen)
+        if only_check:
+            return closing.status(office, name, age_limit=days)
+        return closing.close(office, name, accept=accept, age_limit=days)
+
     def export(self, form: str, *, company: str | None = None) -> Answer:
         """The journal's documents in another program's format."""
         from tieout.operations.exporting import export
@@ -291,6 +311,52 @@ class Workspace:
 
         office, row = find(self.offices(), name)
         return decide(office, row, posted_as=posted_as, reason=reason)
+
+    # ── grants ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    def grants(self, *, company: str | None = None) -> Answer:
+        """What is known of the grants of every connection; never a token."""
+        from tieout.operations import consent
+
+        rows = []
+        for office in self.offices(company):
+            for connection in self.project.connections_of(office.desk.company.code):
+                if connection.error is None:
+                    rows.append(consent.state_of(office.desk, connection))
+        return {"connections": rows}
+
+    def login(
+        self, name: str, *, port: int, redirect: str | None = None, paste: Callable[[], str] | None = None
+    ) -> Answer:
+        """Ask a person's consent for a connection; `paste` gives the address the browser ended at, else it is served."""
+        from tieout.operations import consent
+
+        connection = self.project.connection(name)
+        desk = self.office(connection.company).desk
+        grant = consent.grant_of(desk, connection)
+        asking = consent.ask(grant, redirect or f"http://localhost:{port}/callback")
+        if paste is None:
+            returned = consent.wait_for_browser(port, self.progress, asking)
+        else:
+            self.progress(f"open this page and consent:\n  {asking.url}")
+            returned = paste()
+        return {"connections": [consent.complete(desk, connection, grant, asking, returned)]}
+
+    def logout(self, name: str) -> Answer:
+        """Forget a connection's grant."""
+        from tieout.operations import consent
+
+        connection = self.project.connection(name)
+        return {"connections": [consent.forget(self.office(connection.company).desk, connection)]}
+
+    def rotate_keys(self, *, company: str | None = None) -> Answer:
+        """Seal every stored grant with a new key."""
+        from tieout.operations import consent
+
+        sealed = 0
+        for office in self.offices(company):
+            connections = [c for c in self.project.connections_of(office.desk.company.code) if c.error is None]
+            sealed += consent.rotate(office.desk, connections)
+        return {"sealed": sealed}
 
     # ── exceptions and master data ─────────────────────────────────────────────────────────────────────────────────
     def exceptions(self, *, state: str = "open", owner: str | None = None, company: str | None = None) -> Answer:

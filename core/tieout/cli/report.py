@@ -9,6 +9,7 @@ import click
 
 from tieout.cli.shell import Answer, Shell, common, table
 
+NOT_TIED_OUT = 3
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -50,3 +51,42 @@ def report(
         shell.answer(made.as_dict(), str)
     elif csv_file is None and xlsx_file is None:
         click.echo(report_text(made))
+
+
+@click.command("close")
+@click.argument("period")
+@click.option("--check", "only_check", is_flag=True, help="Only say what is in the way, and where the period stands.")
+@click.option("--reopen", is_flag=True, help="Take the signatures back; needs --reason.")
+@click.option("--reason", default="", help="Why it is opened again.")
+@click.option("--accept", default="", metavar="REASON", help="Why estimates, old lines and exceptions may stay.")
+@click.option("--age-limit", type=click.IntRange(min=0), default=None, metavar="DAYS", help="Of lines (default: 90).")
+@click.option("--company", default=None)
+@common
+def close(shell: Shell, period: str, only_check: bool, reopen: bool, reason: str, **how: Any) -> None:
+    """Close a period: one person prepares it, another one closes it. Closed, it takes no posting date.
+
+    Exits with 3 when --check finds something in the way.
+    """
+    with shell.workspace() as work:
+        answer = work.close_period(period, only_check=only_check, reopen=reason if reopen else None, **how)
+    shell.answer(answer, _close_text)
+    if only_check and answer["blockers"]:
+        raise click.exceptions.Exit(NOT_TIED_OUT)
+
+
+def _close_text(answer: Answer) -> str:
+    head = f"{answer['period']} ({answer['start']} to {answer['end']}) of {answer['company']}: {answer['state']}"
+    lines = [head + (f", by {answer['actor']} at {answer['at']}" if answer["actor"] else "")]
+    if answer["corrected_since"]:
+        lines.append(f"signed, and corrected since by {answer['corrected_since']} entries: the sign-off is open again")
+    if answer["state"] == "prepared":
+        lines.append("another person closes it: tieout close " + answer["period"])
+    rows = [
+        (each["kind"], each["what"], each["amount"], ", ".join(each["documents"][:3]), each["fix"])
+        for each in answer["blockers"]
+    ]
+    if rows:
+        lines += ["", table(rows, ("kind", "in the way", "amount", "documents", "fix"), right=(2,))]
+    elif answer["state"] != "closed":
+        lines.append("nothing is in the way")
+    return "\n".join(lines)

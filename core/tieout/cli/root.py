@@ -12,6 +12,7 @@ _ASK = "tieout.cli.ask"
 _CARE = "tieout.cli.care"
 _ENTRIES = "tieout.cli.entries"
 _REPORT = "tieout.cli.report"
+_AUTH = "tieout.cli.auth"
 
 
 def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
@@ -40,6 +41,7 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
         "status": (_FLOW, "status", "Where everything stands, and whether it ties out."),
         "reconcile": (_FLOW, "reconcile", "Tie source, subledger and ledger out; name every difference."),
         "entries": (_ENTRIES, "entries", "Entries on their way to the ledger: list, show, decide parked ones."),
+        "auth": (_AUTH, "auth", "Connect a company to its vendors; see what is connected."),
         "approvals": (_FLOW, "approvals", "What waits for a second person: list, approve, reject."),
         "cutover": (_FLOW, "cutover", "Load opening stock, prove it against the ledger, set go-live."),
         "trace": (_ASK, "trace", "The whole chain behind any id, both ways."),
@@ -47,6 +49,7 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
         "value": (_ASK, "value", "Value a file of canonical events; needs no project."),
         "valuation": (_ASK, "valuation", "Stock value as of a date, with layers."),
         "report": (_REPORT, "report", "Reports with their proof: roll-forward, margin, GRNI, cut-off, ageing …"),
+        "close": (_REPORT, "close", "Close a period: what is in the way, two signatures, re-open with a reason."),
         "export": (_ASK, "export", "Write the journal as beancount, hledger, csv or jsonl."),
         "exceptions": (_CARE, "exceptions", "What could not go on: list, show, retry, resolve, assign, ignore."),
         "items": (_CARE, "items", "Teach items: unmapped, alias, merge, import."),

@@ -17,6 +17,7 @@ from tieout.connector import Context, Ledger, Source
 from tieout.errors import ConfigError, TieoutError
 from tieout.model.facts import Facts
 from tieout.model.master import Item
+from tieout.model.period import Period
 from tieout.posting.bookings import Booker
 from tieout.posting.dates import CompanyDays
 from tieout.pull.company import load_company
@@ -24,6 +25,7 @@ from tieout.store.exceptions import NewException
 from tieout.store.journal import Journal
 from tieout.store.master_files import import_file
 from tieout.store.masters import Masters
+from tieout.store.periods import closed
 from tieout.store.schema import company as company_table
 from tieout.store.schema import meta
 from tieout.store.store import Store
@@ -241,6 +243,13 @@ class Desk:
             ledger = self.ledger()
             self._lock = ledger.locked_through() if ledger is not None else None
         return self._lock
+
+    def closed(self) -> list[Period]:
+        """Periods that people have closed, as of now."""
+        calendar = self.company.calendar
+        with self.store.read() as rx:
+            names = closed(rx, self.id)
+        return [each for name in names for each in calendar.year(int(name.partition("-")[0])) if each.name == name]
 
     def cost_methods(self) -> Mapping[str, type[CostMethod]]:
         """Built-in cost methods and those of plugins."""
