@@ -102,9 +102,10 @@ class Facts:
     def bom(self, item: str, day: date) -> Bom | None:
         return _at(self._boms, item, day)
 
-    def bom_changed(self, item: str, after: date, until: date) -> bool:
-        """Whether another bill of materials came into force after one day, up to and including another."""
-        return self.bom(item, after) is not self.bom(item, until)
+    def bom_changed(self, item: str, until: date) -> bool:
+        """Whether the item had more than one bill of materials up to and including a day."""
+        days, _ = self._boms.get(item, ((), ()))
+        return bisect_right(days, until) > 1
 
     def routing(self, item: str, day: date) -> Routing | None:
         return _at(self._routings, item, day)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 from itertools import groupby
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from tieout.errors import Refused
 from tieout.model.catalogue import EVENT_TYPES, REASONS
 from tieout.model.event import EventLine
 from tieout.model.master import Item
@@ -23,6 +25,7 @@ from tieout.model.quantity import QUANTITY_MAX, SCALE, from_scaled
 from tieout.model.units import factor, unit_code
 from tieout.pull.company import Company
 from tieout.store.masters import Kind
+from tieout.valuation.bundles import explode
 
 _HEAD_FIELDS = frozenset(
     [
@@ -43,6 +46,7 @@ _HEAD_FIELDS = frozenset(
 _DAY_MICROS = 86_400_000_000
 _EPOCH = date(1970, 1, 1)
 _MISSING = object()
+_SALES = ("order.placed", "order.edited", "order.fulfilled", "consignment.sold", "dropship.shipped")
 
 Unknown = tuple[str, str, str, str]  # kind, connection, external id, fix
 # event type, item, location, quantity in millionths of the stock unit (None where that is not known), instant
@@ -91,7 +95,7 @@ class Resolver:
         self.connection = connection
         self._known: dict[str, dict[str, str | None]] = {"item": {}, "location": {}, "party": {}}
         self._dated: set[tuple[str, str]] = set()
-        self._unstocked: set[str] = set()
+        self._odd_items: set[str] = set()  # not stocked, or bundles
         self._same_unit: set[tuple[str, str | None]] = (
             set()
         )  # (item as the source says it, unit) that is the stock unit
@@ -127,7 +131,7 @@ class Resolver:
         for party in parties - self._known["party"].keys() - {""}:
             self._party(party, _EPOCH)
         odd_parties = parties - self._known["party"].keys() - {""}
-        odd_items |= items & self._unstocked
+        odd_items |= items & self._odd_items
         plain = not (odd_items or odd_places or odd_parties)
         same = self._same_unit
         care: set[str] = set()
@@ -180,9 +184,36 @@ class Resolver:
             if any(problems):
                 out.held.append(self._hold(event_id, members[0][1], [line for line, _ in members], problems))
                 continue
-            kept = self._stocked([line for line, _ in members], out.skipped)
+            try:
+                whole = self._through_bundles([line for line, _ in members])
+            except Refused as error:
+                problem = Problem(error.code, error.message, error.fix or "mend the master data")
+                alone: list[list[Problem]] = [[] for _ in members[1:]]
+                out.held.append(self._hold(event_id, members[0][1], [x for x, _ in members], [[problem], *alone]))
+                continue
+            kept = self._stocked(whole, out.skipped)
             out.lines += kept
             out.records += [members[0][1]] * len(kept)
+
+    def _through_bundles(self, lines: list[EventLine]) -> list[EventLine]:
+        """Lines of what bundles are made of in the place of theirs. A whole bundle that comes back after its bill of
+        materials changed is refused: which one was sold is not known here; its components can be named."""
+        masters, facts = self.company.masters, self.company.facts
+
+        def is_bundle(item: str) -> bool:
+            return masters.item(item).kind == "bundle"
+
+        def day_of(line: EventLine) -> date:
+            day = datetime.fromtimestamp(line.at // 1_000_000, ZoneInfo(self.company.timezone)).date()
+            if line.ref and not line.type.startswith(_SALES) and facts.bom_changed(line.item, day):
+                versions = f"the bill of materials of {line.item} changed before {day}"
+                fix = "say which of its components came back, each as a line of its own"
+                raise Refused(f"{versions}, and {line.type} says only that the bundle did", code="TO4060", fix=fix)
+            return day
+
+        if not any(line.item and is_bundle(line.item) for line in lines):
+            return lines
+        return explode(lines, facts, is_bundle, day_of)
 
     def _line(self, line: EventLine) -> list[Problem]:
         """Put our codes into a line; what could not be found."""
@@ -230,8 +261,10 @@ class Resolver:
             self._dated.add((kind, external))
             return answer
         self._known[kind][external] = answer
-        if kind == "item" and answer is not None and not masters.item(answer).stocked:
-            self._unstocked.add(external)
+        if kind == "item" and answer is not None:
+            item = masters.item(answer)
+            if not item.stocked or item.kind == "bundle":
+                self._odd_items.add(external)
         return answer
 
     def _party(self, external: str, day: date) -> str:

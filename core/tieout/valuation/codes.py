@@ -85,6 +85,31 @@ CODES: Final[dict[str, tuple[str, str, str]]] = {
         "Quantity times cost is beyond the 64-bit range of amounts.",
         "Check the quantity (unit of measure) and the price or earlier cost it was taken from.",
     ),
+    "TO4060": (
+        "Bill of materials unknown",
+        "A bundle, kit or production order needs to know what the item is made of on that day, and nobody taught it.",
+        "Import the bill of materials (`tieout items facts FILE`), then retry.",
+    ),
+    "TO4061": (
+        "Item is made of itself",
+        "The bill of materials of a bundle leads back to the bundle.",
+        "Mend the bill of materials.",
+    ),
+    "TO4062": (
+        "Stand-alone price unknown",
+        "The price of a bundle is split over its components by stand-alone selling price, and one of them has none.",
+        "Import the stand-alone price of the component (`tieout items facts FILE`), then retry.",
+    ),
+    "TO4063": (
+        "No exact quantity of a component",
+        "Quantity times bill of materials is finer than a millionth of the component's stock unit.",
+        "Write the bill of materials with at most six decimals, or choose a smaller stock unit.",
+    ),
+    "TO4064": (
+        "Bundle in stock",
+        "A virtual bundle is received, counted or assembled, but it is never held itself.",
+        "Say it of the items it is made of, or make the item a kit (kind = goods).",
+    ),
     "TO4021": (
         "Row of a facts file cannot be read",
         "A row of a file given to --facts is not a bill of materials, routing, price, rate, standard cost or evidence.",

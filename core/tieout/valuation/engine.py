@@ -171,6 +171,9 @@ class Valuer:
         exact = price * self.scale / SCALE
         return exact.numerator, exact.denominator
 
+    def is_bundle(self, sku: str) -> bool:
+        return bool(sku) and self.item(sku).kind == "bundle"
+
     def rules_for(self, line: EventLine, sku: str) -> Rules:
         return self.book.at(line.at, self.known(sku).category, line.channel)
 

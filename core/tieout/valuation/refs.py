@@ -45,8 +45,14 @@ def parse(ref: str) -> tuple[str, str, str]:
 
 
 def fits(line: EventLine, wanted: str) -> bool:
-    """Whether a line is the one a reference's line part names. An event's only line may have no id of its own."""
-    return not wanted or line.line_id == wanted or (not line.line_id and wanted == "1")
+    """Whether a line is the one a reference's line part names: itself, or one of the bundle it was part of. An event's
+    only line may have no id of its own."""
+    return (
+        not wanted
+        or line.line_id == wanted
+        or (not line.line_id and wanted == "1")
+        or line.line_id.startswith(f"{wanted}/")
+    )
 
 
 def named(state: ItemState, ref: str, types: Collection[str], lookup: Lookup | None, before: OrderKey) -> list[int]:

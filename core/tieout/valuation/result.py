@@ -10,7 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -19,6 +19,7 @@ import msgspec
 from pydantic import ValidationError
 
 from tieout.errors import Refused, UsageError
+from tieout.model.catalogue import EVENT_TYPES
 from tieout.model.event import EPOCH, Event, EventLine, Line, lines_of, order_key
 from tieout.model.facts import NO_FACTS, Facts
 from tieout.model.journal import Consumed, Flow
@@ -28,6 +29,7 @@ from tieout.model.policy import Policy, PolicyBook
 from tieout.model.quantity import SCALE, from_scaled
 from tieout.model.roles import CONTROL_ROLES
 from tieout.model.units import factor, unit_code
+from tieout.valuation.bundles import explode, sold_on
 from tieout.valuation.components import components
 from tieout.valuation.engine import Valuer
 from tieout.valuation.memory import MemoryHistory
@@ -148,9 +150,12 @@ def value(
     valuer = Valuer(book_of(policy), find, currency, timezone, methods=methods, states_max=2**62, facts=facts)
     history = MemoryHistory(valuer.touches)
     valuer.lookup = history
-    lines = current_lines(known, find, currency)
+    lines, unknown = _exploded(valuer, current_lines(known, find, currency))
+    lines += _standards(valuer, lines)
     history.add(lines)
-    answers: dict[Key, tuple[EventLine, list[Flow], Refused | None]] = {}
+    answers: dict[Key, tuple[EventLine, list[Flow], Refused | None]] = {
+        (line.event_id, line.line_id): (line, [], error) for line, error in unknown
+    }
     for result in advance(valuer, history, [Change(line) for line in lines]):
         answers[(result.line.event_id, result.line.line_id)] = (result.line, result.flows, result.error)
     return _valuation(valuer, currency, [answers[k] for k in sorted(answers, key=lambda k: order_key(answers[k][0]))])
@@ -215,6 +220,47 @@ def current_lines(events: Iterable[Event | EventLine], find: Callable[[str], Ite
             for line in lines_of(_in_stock_units(event, find), currency=currency):
                 lines[(line.event_id, line.line_id)] = line
     return list(lines.values())
+
+
+def _exploded(
+    valuer: Valuer, lines: Sequence[EventLine]
+) -> tuple[list[EventLine], list[tuple[EventLine, Refused]]]:
+    """Lines with bundles replaced by what they are made of; an event with a bundle nobody knows is refused whole."""
+    by_name: dict[tuple[str, str], list[EventLine]] = {}
+    for line in lines:
+        by_name.setdefault(("e", line.event_id), []).append(line)
+        by_name.setdefault(("d", line.document), []).append(line)
+    out: list[EventLine] = []
+    refused: list[tuple[EventLine, Refused]] = []
+
+    def day_of(line: EventLine) -> date:
+        return sold_on(line, lambda kind, name: by_name.get((kind, name), ()), valuer.book.day)
+
+    for (kind, _), own in by_name.items():
+        if kind == "e":
+            try:
+                out += explode(own, valuer.facts, valuer.is_bundle, day_of)
+            except Refused as error:
+                refused += [(line, error) for line in own]
+    return out, refused
+
+
+def _standards(valuer: Valuer, lines: Sequence[EventLine]) -> list[EventLine]:
+    """The standard costs among the facts as events, each from the beginning of its day."""
+    first = min((line.at for line in lines), default=0)
+    return [
+        EventLine(
+            event_id=f"standard:{x.item}@{x.location}@{x.effective}",
+            line_id="",
+            type="cost.standard_changed",
+            at=first if x.effective == date.min else valuer.book.start(x.effective),
+            phase=EVENT_TYPES["cost.standard_changed"].phase,
+            item=x.item,
+            location=x.location,
+            extra={"unit_price": str(x.cost)},
+        )
+        for x in valuer.facts.standards
+    ]
 
 
 def _content(event: Event) -> bytes:

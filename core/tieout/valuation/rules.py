@@ -82,6 +82,11 @@ class RuleBook:
             day = self._days[quarter] = moment.astimezone(self._zone).date()
         return day
 
+    def start(self, day: date) -> int:
+        """The first instant of a company day, in UTC µs."""
+        moment = datetime(day.year, day.month, day.day, tzinfo=self._zone)
+        return int(moment.timestamp()) * 1_000_000
+
     def at(self, at: int, category: str, channel: str) -> Rules:
         key = (date.max if self._always else self.day(at), category, channel)
         rules = self._rules.get(key)

@@ -38,6 +38,8 @@ def fulfilled(step: Step) -> None:
     n = step.leave(step.home(), line.quantity, row, role, line.location)
     if step.flows[-1].provisional:
         step.flows[-1].row = "SAL-17"
+    elif row == "SAL-04" and line.extra and "bundle" in line.extra:
+        step.flows[-1].row = "BND-01"
     if role == "shipped_not_invoiced" and step.state.invoices_ahead:
         _invoiced_before(step, n)
 
