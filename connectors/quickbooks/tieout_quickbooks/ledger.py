@@ -99,6 +99,9 @@ class QuickBooks:
             refresh_life_field="x_refresh_token_expires_in",
             consent_url=CONSENT,
             scope="com.intuit.quickbooks.accounting",
+            account_fields={"realmId": self._config.realm},
+            headers={"x-include-refresh-token-hard-expires-in": "true"},
+            pkce=False,  # a confidential client; the vendor knows no challenge
         )
 
     # ── what is there ──────────────────────────────────────────────────────────────────────────────────────────────

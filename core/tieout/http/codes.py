@@ -73,4 +73,19 @@ CODES: dict[str, tuple[str, str, str]] = {
         "Stored grants are sealed with a key that is missing or different now.",
         "Put the key file or the environment variable back, or run `tieout auth login CONNECTION` again.",
     ),
+    "TO6220": (
+        "The connection needs no consent",
+        "Its connector works with secrets of the configuration, or fetches its tokens by itself.",
+        "Nothing to do; `tieout doctor` tries the connection.",
+    ),
+    "TO6221": (
+        "The vendor's answer does not fit the question",
+        "The state is another one, more than ten minutes have passed, or the address holds no code.",
+        "Run `tieout auth login CONNECTION` again and use the page it prints.",
+    ),
+    "TO6222": (
+        "Consent for another company",
+        "The person chose another company at the vendor than the connection is configured for.",
+        "Choose the right company, or correct the connection.",
+    ),
 }

@@ -91,6 +91,9 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     refresh_life_field: str = "refresh_token_expires_in"
     consent_url: str = ""  # where a person consents (authorization code flow); empty: nobody has to
     consent_fields: Mapping[str, str] = {}
+    exchange_fields: Mapping[str, str] = {}  # beside the code, when it is exchanged
+    account_fields: Mapping[str, str] = {}  # what the vendor's redirect must say of the account, where it says it
+    pkce: bool = True
 
 
 # method, url, headers, body → answer; never repeated
@@ -101,7 +104,7 @@ class OAuth:
     """Tokens of one connection, refreshed in time. `send` reaches the token endpoint through the same guarded wire."""
 
     def __init__(self, endpoint: Endpoint, vault: Vault, send: Send, now: Callable[[], float]) -> None:
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._vault = vault
         self._send = send
         self._now = now
@@ -126,7 +129,7 @@ class OAuth:
         return self._header(self._tokens) != refused
 
     def _header(self, tokens: Tokens) -> dict[str, str]:
-        return {self._endpoint.header: f"{self._endpoint.prefix}{tokens.access}"}
+        return {self.endpoint.header: f"{self.endpoint.prefix}{tokens.access}"}
 
     def _dies_soon(self, tokens: Tokens) -> bool:
         return bool(tokens.access_until) and tokens.access_until - self._now() < MARGIN_SECONDS
@@ -139,10 +142,10 @@ class OAuth:
             return self._ask(stored)
 
     def _ask(self, stored: Tokens | None) -> Tokens:
-        if self._endpoint.grant == "client_credentials":
+        if self.endpoint.grant == "client_credentials":
             fields = {"grant_type": "client_credentials"}
-            if self._endpoint.scope:
-                fields["scope"] = self._endpoint.scope
+            if self.endpoint.scope:
+                fields["scope"] = self.endpoint.scope
         elif stored is None or not stored.refresh:
             raise NeedsReauth("this connection has no grant yet", code="TO6208", fix="tieout auth login CONNECTION")
         else:
@@ -151,7 +154,7 @@ class OAuth:
 
     def exchange(self, fields: Mapping[str, str], before: Tokens | None = None) -> Tokens:
         """Ask the token endpoint; save the answer before it is used. Raises NeedsReauth, Fatal or Retryable."""
-        answer = self._send("POST", self._endpoint.url, *token_request(self._endpoint, fields))
+        answer = self._send("POST", self.endpoint.url, *token_request(self.endpoint, fields))
         if answer.status >= 400:
             raise _refusal(answer)
         made = self._tokens_of(answer, before)
@@ -167,13 +170,13 @@ class OAuth:
         if not isinstance(access, str) or not access:
             raise Retryable("the token endpoint's answer holds no access token", code="TO6209", where=answer.url)
         now = self._now()
-        life = _seconds(data.get("expires_in"), self._endpoint.life_seconds_default)
-        long = _seconds(data.get(self._endpoint.refresh_life_field), 0.0)
+        life = _seconds(data.get("expires_in"), self.endpoint.life_seconds_default)
+        long = _seconds(data.get(self.endpoint.refresh_life_field), 0.0)
         known = {
             "access_token",
             "refresh_token",
             "expires_in",
-            self._endpoint.refresh_life_field,
+            self.endpoint.refresh_life_field,
             "scope",
             "token_type",
         }

@@ -157,6 +157,26 @@ class ExceptionsAnswer(TypedDict):
     count: int
 
 
+class EntryRow(TypedDict):
+    id: int
+    company: str
+    number: int | None
+    day: str
+    kind: str
+    state: str
+    amount: str | None
+    reference: str | None
+    ledger_id: str | None
+    revision: int
+    age: str
+    why: str
+
+
+class EntriesAnswer(TypedDict):
+    entries: list[EntryRow]
+    count: int
+
+
 class ValuationRow(TypedDict):
     item: str
     location: str
@@ -238,13 +258,30 @@ class TraceAnswer(TypedDict):
     entries: list[dict[str, Any]]
 
 
+class GrantRow(TypedDict):
+    company: str
+    connection: str
+    connector: str
+    state: str
+    access_until: str | None
+    refresh_until: str | None
+    scope: str
+    next: str
+
+
+class AuthAnswer(TypedDict):
+    connections: list[GrantRow]
+
+
 ANSWERS: dict[str, Any] = {
+    "auth": AuthAnswer,
     "pull": PullAnswer,
     "plan": PlanAnswer,
     "apply": ApplyAnswer,
     "run": RunAnswer,
     "status": StatusAnswer,
     "reconcile": StatusAnswer,
+    "entries": EntriesAnswer,
     "exceptions": ExceptionsAnswer,
     "valuation": ValuationAnswer,
     "value": ValueAnswer,
