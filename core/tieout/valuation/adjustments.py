@@ -99,7 +99,7 @@ def _hand_over(step: Step, other: Step, move: Move, arrived: int) -> None:
         i = out - state.base
         layer = state.layers[state.o_layer[i]]
         op = there.put(dest, -state.o_q[i], -state.o_v[i], arrived, layer.key, layer.event, layer.line, layer.origin_at)
-        there.move(arrived).fed.append(op)
+        there.move(arrived).add_fed(op)
         state.carried[out] = (there.item, op)
         if dest.open:
             other.settle(dest, op)
@@ -110,6 +110,6 @@ def _hand_over(step: Step, other: Step, move: Move, arrived: int) -> None:
         estimate.dest = op = there.put(
             dest, estimate.quantity, estimate.value, arrived, step.key, line.event_id, line.line_id, line.at
         )
-        there.move(arrived).fed.append(op)
+        there.move(arrived).add_fed(op)
         if dest.open:
             other.settle(dest, op)

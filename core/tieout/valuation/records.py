@@ -5,6 +5,7 @@ All are lists on the wire (`array_like`): a state is written into a checkpoint a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -83,16 +84,29 @@ class Move(msgspec.Struct, array_like=True, gc=False):
     credit_location: str
     quantity: int
     value: int
-    taken: list[int] = []
-    fed: list[int] = []
+    taken: Sequence[int] = ()
+    fed: Sequence[int] = ()
     open_quantity: int = 0
     returned: int = 0
     returned_value: int = 0
-    returns: list[list[int]] = []  # [inflow or -1, quantity, movement, value] of what came back, in order
-    parts: list[Part] = []
+    returns: Sequence[list[int]] = ()  # [inflow or -1, quantity, movement, value] of what came back, in order
+    parts: Sequence[Part] = ()
     item: str = ""  # of the debit and credit side, where they are not the line's own
     credit_item: str = ""
     source: int = -1  # the issue a return takes back
+
+    # Most movements have one outflow or inflow and nothing else: an empty list each would cost more than the rest.
+    def add_taken(self, op: int) -> None:
+        self.taken = (*self.taken, op)
+
+    def add_fed(self, op: int) -> None:
+        self.fed = (*self.fed, op)
+
+    def add_return(self, inflow: int, quantity: int, movement: int, value: int) -> None:
+        self.returns = [*self.returns, [inflow, quantity, movement, value]]
+
+    def add_part(self, part: Part) -> None:
+        self.parts = [*self.parts, part]
 
 
 class Receipt(msgspec.Struct, array_like=True, gc=False):

@@ -221,7 +221,7 @@ def settle(state: ItemState, pool: Pool, op: int, restatement: Restatement) -> i
             state.carried[out] = (estimate.item, estimate.dest)
         else:
             state.o_dest[out - state.base] = estimate.dest
-        move.taken.append(out)
+        move.add_taken(out)
         actual = -state.o_v[out - state.base]
         move.open_quantity -= q
         estimate.quantity -= q

@@ -102,7 +102,7 @@ def _bring_back(step: Step, n: int, q: int, pool: Pool, home: Pool, row: str, nu
         op = state.move(back).fed[0]
     move.returned += q
     move.returned_value = upto
-    move.returns.append([op, q, back, value])
+    move.add_return(op, q, back, value)
     if move.parts:
         step.flows.extend(straight(resplit(state, line, row, n)))
 

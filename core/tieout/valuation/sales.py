@@ -58,7 +58,7 @@ def _invoiced_before(step: Step, n: int) -> None:
 
 def _move_on(step: Step, n: int, q: int, role: str, row: str) -> None:
     move = step.state.move(n)
-    move.parts.append(Part(role, q, 0, step.line, move.debit))
+    move.add_part(Part(role, q, 0, step.line, move.debit))
     flows = resplit(step.state, step.line, row, n)
     for flow in flows:
         if flow.affected is None:
@@ -157,7 +157,7 @@ def undo(step: Step, n: int, q: int, location: str, row: str) -> None:
         else:
             inflow = state.put(pool, u, part, back, layer.key, layer.event, layer.line, layer.origin_at)
         undone.append([inflow, u, part])
-        state.move(back).fed.append(inflow)
+        state.move(back).add_fed(inflow)
         value += part
         if pool.open:
             step.settle(pool, inflow)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -31,6 +31,9 @@ from tieout.valuation.records import HEAD, TAIL, Kept, Layer, Move, Pool, PoolKe
 BLOCK: Final = 1024  # lines of an item between two checkpoints
 WINDOW: Final = 1024  # movements of an item kept in detail at least
 MARKS: Final = 8  # places per block at which the window may begin
+
+
+_Index: TypeAlias = dict[str, list[int]]
 
 
 class NeedsHistory(Exception):  # noqa: N818 - a request to the driver, not a fault
@@ -47,13 +50,11 @@ class ItemState:
     """All state of one item. Everything in it is derived from event lines; `snapshot` and `restore` are exact."""
 
     __slots__ = (
+        "_index",
+        "_indexed",
         "added",
         "base",
         "bills_ahead",
-        "by_document",
-        "by_event",
-        "by_party",
-        "by_ref",
         "carried",
         "claims",
         "count",
@@ -152,37 +153,54 @@ class ItemState:
         self.deep = False
         self.up = False
         self.pick: Callable[[Sequence[OrderKey]], int] | None = None
-        self._index()
-
-    def _index(self) -> None:
-        self.by_event: dict[str, list[int]] = {}
-        self.by_document: dict[str, list[int]] = {}
-        self.by_ref: dict[str, list[int]] = {}
-        self.by_party: dict[str, list[int]] = {}
-        for n, move in enumerate(self.moves, self.move_base):
-            self.note(n, move.line)
+        self._forget_index()
 
     # ---- movements
-
-    def note(self, n: int, line: EventLine) -> None:
-        """Make movement `n` findable by its event, document, own reference and party."""
-        found = self.by_event.get(line.event_id)
-        if found is None:
-            self.by_event[line.event_id] = [n]
-        else:
-            found.append(n)
-        if line.document:
-            self.by_document.setdefault(line.document, []).append(n)
-        if line.ref:
-            self.by_ref.setdefault(line.ref, []).append(n)
-        if line.party:
-            self.by_party.setdefault(line.party, []).append(n)
 
     def add_move(self, move: Move) -> int:
         n = self.move_base + len(self.moves)
         self.moves.append(move)
-        self.note(n, move.line)
         return n
+
+    # Movements by what names them. Most are never looked for: they are indexed when something asks.
+
+    def _forget_index(self) -> None:
+        self._index: tuple[_Index, _Index, _Index, _Index] | None = None
+        self._indexed = self.move_base
+
+    def _indexes(self) -> tuple[_Index, _Index, _Index, _Index]:
+        index = self._index
+        if index is None:
+            index = self._index = ({}, {}, {}, {})
+        by_event, by_document, by_ref, by_party = index
+        for n in range(self._indexed, self.move_base + len(self.moves)):
+            line = self.moves[n - self.move_base].line
+            by_event.setdefault(line.event_id, []).append(n)
+            if line.document:
+                by_document.setdefault(line.document, []).append(n)
+            if line.ref:
+                by_ref.setdefault(line.ref, []).append(n)
+            if line.party:
+                by_party.setdefault(line.party, []).append(n)
+        self._indexed = self.move_base + len(self.moves)
+        return index
+
+    @property
+    def by_event(self) -> _Index:
+        """Movements by event id, oldest first; likewise by document, own reference and party."""
+        return self._indexes()[0]
+
+    @property
+    def by_document(self) -> _Index:
+        return self._indexes()[1]
+
+    @property
+    def by_ref(self) -> _Index:
+        return self._indexes()[2]
+
+    @property
+    def by_party(self) -> _Index:
+        return self._indexes()[3]
 
     def move(self, n: int) -> Move:
         if n < self.move_base:
@@ -272,10 +290,19 @@ class ItemState:
         """The layer an issue of everything the pool holds would take last."""
         return self.layers[pool.queue[pool.head if pool.mode == TAIL else -1]]
 
-    def take(self, pool: Pool, q: int, move: int, first: int = -1) -> list[int]:
+    def take(self, pool: Pool, q: int, move: int, first: int = -1) -> Sequence[int]:
         """Outflows that take `q` units the pool must hold, from layer `first` while it lasts, then in the method's order."""
-        ops: list[int] = []
         layers, queue = self.layers, pool.queue
+        if first < 0 and pool.mode == HEAD:  # as the loop below would, for what nearly every issue is
+            n = queue[pool.head]
+            layer = layers[n]
+            if q < layer.quantity:
+                v_out = share(layer.value, q, layer.quantity, self.up)
+                pool.quantity -= q
+                pool.value -= v_out
+                pool.last = op = self._op(n, layer, -q, -v_out, move, -1)
+                return (op,)
+        ops: list[int] = []
         while q:
             if first >= 0:
                 at = self._place(pool, first)
@@ -353,9 +380,13 @@ class ItemState:
             return -1
         return bisect_left(pool.queue, layer.key, lo=pool.head, key=lambda m: self.layers[m].key)
 
-    def consumed(self, ops: list[int]) -> tuple[Consumed, ...]:
+    def consumed(self, ops: Sequence[int]) -> tuple[Consumed, ...]:
         """What outflows took, by the event line that made the layer."""
         base, layers = self.base, self.layers
+        if len(ops) == 1:
+            i = ops[0] - base
+            layer = layers[self.o_layer[i]]
+            return (Consumed(layer.event, layer.line, -self.o_q[i], -self.o_v[i]),)
         out = []
         for op in ops:
             i = op - base
@@ -433,7 +464,7 @@ class ItemState:
         self.added = {op: x for op, x in self.added.items() if op >= to_op}
         self.carried = {op: x for op, x in self.carried.items() if op >= to_op}
         self.derived = {op: x for op, x in self.derived.items() if op >= to_op}
-        self._index()
+        self._forget_index()
 
     def _settle_components(self, to_op: int) -> None:
         """Keep what layers are made of at the horizon, where their operations go."""

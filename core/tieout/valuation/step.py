@@ -5,7 +5,7 @@ Handlers look everything up and refuse first, and change state after that, so a 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -239,7 +239,7 @@ class Step:
             for source, amount in parts:
                 self.flow(row, role, source, amount, q, to=location)
                 q = 0
-        state.moves[-1].fed.append(op)
+        state.moves[-1].fed = (op,)
         if pool.open:
             self.settle(pool, op)
         return n
@@ -290,7 +290,7 @@ class Step:
         if pool.fixed:
             cost = self.need_standard()
             move.value = pool.value - self.share(cost[0], pool.quantity - q, cost[1])
-            move.taken.append(state.shift(pool, -q, -move.value, n, self.line, self.key))
+            move.taken = (state.shift(pool, -q, -move.value, n, self.line, self.key),)
             if not silent:
                 self.flow(row, debit, role, move.value, q, at=location).provisional = pool.quantity < 0
             return n
@@ -364,7 +364,7 @@ class Step:
             estimate.dest = op = state.put(
                 dest, estimate.quantity, estimate.value, n, self.key, line.event_id, line.line_id, line.at
             )
-            move.fed.append(op)
+            move.add_fed(op)
             if dest.open:
                 self.settle(dest, op)
         return n
@@ -399,7 +399,7 @@ class Step:
             return u
         return 0
 
-    def deliver(self, dest: Pool, n: int, taken: list[int], variance: str) -> None:
+    def deliver(self, dest: Pool, n: int, taken: Sequence[int], variance: str) -> None:
         """Put what outflows took into `dest`, each fragment under its own queue key."""
         state = self.state
         move = state.move(n)
@@ -413,7 +413,7 @@ class Step:
             if worth != move.value:
                 row = _GAPS.get(variance, "TRF-08")
                 self.flow(row, dest.key[0], variance, worth - move.value, to=move.debit_location)
-            move.fed.append(op)
+            move.add_fed(op)
         else:
             for out in taken:
                 i = out - state.base
@@ -422,7 +422,7 @@ class Step:
                     dest, -state.o_q[i], -state.o_v[i], n, layer.key, layer.event, layer.line, layer.origin_at
                 )
                 state.o_dest[i] = op
-                move.fed.append(op)
+                move.add_fed(op)
                 if dest.open:
                     self.settle(dest, op)
 
