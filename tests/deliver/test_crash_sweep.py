@@ -274,5 +274,6 @@ def test_every_failpoint_is_passed(template: Path, tmp_path: Path) -> None:
         world.books.close()
     source = "".join(path.read_text() for path in Path(failpoints.__file__).parent.glob("deliver/*.py"))
     named = {part.split('"')[1] for part in source.split("failpoint(")[1:] if part.startswith('"')}
+    named = {name for name in named if not name.startswith("restore:")}  # test_restore.py dies at these
     assert named
     assert named == set(passed)

@@ -33,6 +33,7 @@ from tieout.operations.reports import (
 )
 from tieout.posting.reference import parse
 from tieout.store import balances, outbox
+from tieout.store.backup import unverified
 from tieout.store.history import ReadingHistory
 from tieout.store.schema import booking, checkpoint, entry, exception, holding, name
 from tieout.store.store import Store
@@ -230,10 +231,19 @@ def doctor(store: Store, project: Project, offices: Sequence[Office]) -> dict[st
         *_plugins(project),
         *_disk(store, project),
         *_permissions(store, project),
+        *_restored(store),
     ]
     for office in offices:
         findings += [*_connections(office), *_locks(office), *_backlog(office)]
     return {"findings": findings}
+
+
+def _restored(store: Store) -> list[dict[str, str]]:
+    lanes = unverified(store)
+    if not lanes:
+        return []
+    what = f"restored from a backup: {', '.join(lanes)} looks for each entry in the ledger before sending it"
+    return [_finding("warning", what, "tieout run; this goes when the ledger shows no document that is unknown here")]
 
 
 def _finding(level: str, what: str, fix: str = "") -> dict[str, str]:

@@ -23,6 +23,13 @@ from tieout.store.schema import lane
 from tieout.store.store import Store
 
 COPY_BYTES = 1 << 20
+VERIFY_SINCE = "verify_since"  # meta: when the backup that was restored was taken
+RESTORED_AT = "restored_at"  # meta: when it was restored; a lane that was verified since says the same instant
+
+
+def verified_key(company: int, lane: str) -> str:
+    """The meta key under which a lane notes the restore it is verified against."""
+    return f"verified:{company}:{lane}"
 
 
 class Backup(NamedTuple):
@@ -112,15 +119,29 @@ def restore(source: Path, url: str) -> Path | None:
     kept = _put_aside(target) if target.exists() else None
     part.replace(target)
     _sync(target.parent)
-    store = Store.open(url)
-    try:
-        with store.write() as tx:
-            store.set_meta(tx, "verify_since", str(taken))
-            # workers from before the restore hold older fences, whatever the backup says
-            tx.execute(sa.update(lane).values(fence=now_micros(), holder=None, expires_at=None))
-    finally:
-        store.close()
+    with Store.open(url) as store:
+        mark_restored(store, taken)
     return kept
+
+
+def mark_restored(store: Store, taken: int) -> None:
+    """From now on every lane looks for what it would send: deliveries after `taken` (UTC microseconds) are unknown here."""
+    with store.write() as tx:
+        now = now_micros()
+        store.set_meta(tx, VERIFY_SINCE, str(taken))
+        store.set_meta(tx, RESTORED_AT, str(now))
+        # workers from before the restore hold older fences, whatever the backup says
+        tx.execute(sa.update(lane).values(fence=now, holder=None, expires_at=None))
+
+
+def unverified(store: Store) -> list[str]:
+    """Delivery lanes that have not been verified since the last restore; empty when there was none."""
+    at = store.get_meta(RESTORED_AT)
+    if at is None:
+        return []
+    with store.read() as rx:
+        lanes = rx.execute(sa.select(lane.c.company, lane.c.what).where(lane.c.what.startswith("deliver:"))).all()
+    return [what for number, what in lanes if store.get_meta(verified_key(number, what)) != at]
 
 
 def _check_backup(source: Path) -> None:

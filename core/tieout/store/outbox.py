@@ -247,7 +247,7 @@ def sends(tx: Tx, number: int, key: str) -> int:
 
 # ── sealing ────────────────────────────────────────────────────────────────────────────────────────────────────────
 def seal(tx: Tx, row: Any, parts: Sequence[Sealed], *, state: str, now: int) -> list[int]:
-    """Fix an entry's documents, number them without gaps, and move it to `state`. Returns the parts' entry ids.
+    """Fix an entry's documents, number them per kind without gaps, and move it to `state`. Returns the parts' entry ids.
 
     Without parts the bookings net to nothing: the entry is posted as it is, and never leaves.
     """
@@ -256,12 +256,13 @@ def seal(tx: Tx, row: Any, parts: Sequence[Sealed], *, state: str, now: int) -> 
             sa.update(entry).where(entry.c.id == row.id).values(state=POSTED, sealed_at=now, acknowledged_at=now)
         )
         return [row.id]
-    last = tx.connection.scalar(sa.select(sa.func.max(entry.c.number)).where(entry.c.company == row.company)) or 0
+    last = _last_numbers(tx, row.company, {part.kind for part in parts})
     ids = [row.id, *tx.allocate(entry, len(parts) - 1)]
     for position, (number, part) in enumerate(zip(ids, parts, strict=True), 1):
+        last[part.kind] += 1
         values: dict[str, Any] = {
             **part._asdict(),
-            "number": last + position,
+            "number": last[part.kind],
             "state": state,
             "sealed_at": now,
             "acknowledged_at": now if state == POSTED else None,
@@ -288,6 +289,15 @@ def seal(tx: Tx, row: Any, parts: Sequence[Sealed], *, state: str, now: int) -> 
             }
             tx.execute(sa.insert(entry).values(id=number, part=position, **same, **values))
     return ids
+
+
+def _last_numbers(tx: Tx, company: int, kinds: Collection[str]) -> dict[str, int]:
+    """The last number given to each kind of document."""
+    query = sa.select(entry.c.kind, sa.func.max(entry.c.number)).where(
+        entry.c.company == company, entry.c.kind.in_(kinds), entry.c.number.is_not(None)
+    )
+    found = {str(kind): int(number) for kind, number in tx.execute(query.group_by(entry.c.kind)).tuples()}
+    return {kind: found.get(kind, 0) for kind in kinds}
 
 
 # ── on the way ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -347,6 +357,12 @@ def adopt(tx: Tx, held: Lane, company: int, ledger: str) -> list[int]:
     return lost
 
 
+def take_over(tx: Tx, held: Lane, ids: Collection[int]) -> None:
+    """Bring entries that are not on their way under our fence, so that this holder may settle them."""
+    free = (entry.c.id.in_(ids)) & entry.c.state.in_([PENDING, UNKNOWN]) & (entry.c.fence <= held.fence)
+    tx.execute(sa.update(entry).where(free).values(fence=held.fence))
+
+
 def note(tx: Tx, steps: Sequence[Step]) -> None:
     """Write down steps of attempts to deliver."""
     tx.insert(attempt, Step._fields, steps)
@@ -368,9 +384,7 @@ def withdraw(tx: Tx, row: Any, *, actor: str, why: str, now: int, absent: Collec
     """Withdraw an entry (all its parts) that is surely not in the ledger; its bookings no longer count. False when a
     part of it is, or may be, in the ledger: then nothing is changed. `absent`: parked parts proved not to be in it."""
     parts = parts_of(tx, row)
-    if any(
-        part.state not in WITHDRAWABLE and not (part.state == PARKED and part.id in absent) for part in parts
-    ):
+    if any(part.state not in WITHDRAWABLE and not (part.state == PARKED and part.id in absent) for part in parts):
         return False
     where = entry.c.id.in_([part.id for part in parts])
     tx.execute(sa.update(entry).where(where).values(state=WITHDRAWN))

@@ -182,15 +182,6 @@ class Store:
                     "use a Python built with a newer SQLite, or let one process write at a time",
                 )
             )
-        since = self.get_meta("verify_since")
-        if since:
-            out.append(
-                Note(
-                    "warning",
-                    "this database was restored from a backup: deliveries are looked up before anything is sent",
-                    "run `tieout run`; the note goes when every lane is verified",
-                )
-            )
         return out or [Note("ok", f"store {self.where}, schema {SCHEMA_VERSION}")]
 
     def _version(self, connection: sa.Connection) -> str | None:
