@@ -46,6 +46,7 @@ class Office:
             locked_period=company.policies.at(desk.today()).locked_period,
             seal_lag_seconds=int(company.posting.seal_lag.total_seconds()),
             actor=desk.actor,
+            clock=desk.micros,
         )
 
     def deliver(self, *, seal_now: bool = False) -> Drained | None:

@@ -211,6 +211,8 @@ def _next(answer: Mapping[str, Any], counts: Mapping[str, int]) -> list[str]:
         steps.append("tieout exceptions list")
     if not answer["tied_out"]:
         steps.append("tieout reconcile")
+    if any(row["cause"] == "parked" for row in answer["differences"]):
+        steps.append("tieout entries list")
     if any(row["cause"] == "waiting for approval" for row in answer["differences"]):
         steps.append("tieout approvals list")
     if any(row["cause"] == "day not complete" for row in answer["differences"]):
