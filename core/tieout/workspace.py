@@ -49,6 +49,13 @@ db_restore = standalone.db_restore
 add_plugin_commands = standalone.add_plugin_commands
 
 
+def audit_verify_file(path: Path, key: str = "") -> dict[str, Any]:
+    """An audit export against itself, offline: no project and no database needed."""
+    from tieout.operations.auditing import verify_file
+
+    return verify_file(path, key)
+
+
 def report_names() -> list[dict[str, str]]:
     """Every report and what it answers."""
     from tieout.reports.catalogue import REPORTS
@@ -284,6 +291,31 @@ class Workspace:
         if only_check:
             return closing.status(office, name, age_limit=days)
         return closing.close(office, name, accept=accept, age_limit=days)
+
+    def audit_verify(self, *, company: str | None = None) -> Answer:
+        """The books against their chains and the signed checkpoints kept outside the database."""
+        from tieout.operations import auditing
+
+        found = [auditing.verify(office) for office in self.offices(company)]
+        return {"ok": all(one["ok"] for one in found), "companies": found}
+
+    def audit_export(self, path: Path, *, company: str | None = None) -> Answer:
+        from tieout.operations import auditing
+
+        return auditing.export(self.office(company), path)
+
+    def audit_changes(self, *, kind: str | None = None, since: str | None = None, company: str | None = None) -> Answer:
+        from tieout.operations import auditing
+
+        found = [auditing.changes(office, kind=kind, since=since) for office in self.offices(company)]
+        return {"count": sum(one["count"] for one in found), "companies": found}
+
+    def audit_checkpoint(self, *, company: str | None = None) -> Answer:
+        """A signed checkpoint of each company over what is new."""
+        from tieout.operations import auditing
+
+        made = [(office.desk.company.code, auditing.make_checkpoint(office)) for office in self.offices(company)]
+        return {"checkpoints": [one._asdict() for _, one in made if one], "unchanged": [c for c, one in made if not one]}
 
     def export(self, form: str, *, company: str | None = None) -> Answer:
         """The journal's documents in another program's format."""

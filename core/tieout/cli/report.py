@@ -90,3 +90,85 @@ def _close_text(answer: Answer) -> str:
     elif answer["state"] != "closed":
         lines.append("nothing is in the way")
     return "\n".join(lines)
+
+
+@click.group()
+def audit() -> None:
+    """What nobody can change unseen: verify, export, changes, checkpoint."""
+
+
+@audit.command("verify")
+@click.option("--export", "file", type=click.Path(path_type=Path, exists=True, dir_okay=False), default=None)
+@click.option("--key", default="", metavar="HEX", help="The public key as you know it from elsewhere.")
+@click.option("--company", default=None)
+@common
+def audit_verify(shell: Shell, file: Path | None, key: str, company: str | None) -> None:
+    """Check chains, numbers, and the signed checkpoints; with --export FILE offline, from an export alone.
+
+    Exits with 1 when something does not hold.
+    """
+    from tieout.workspace import audit_verify_file
+
+    if file is not None:
+        found = audit_verify_file(file, key)
+        answer: Answer = {"ok": found["ok"], "companies": [found]}
+    else:
+        with shell.workspace() as work:
+            answer = work.audit_verify(company=company)
+    shell.answer(answer, _checks_text)
+    if not answer["ok"]:
+        raise click.exceptions.Exit(1)
+
+
+def _checks_text(answer: Answer) -> str:
+    rows = [
+        (one["company"], "ok" if check["ok"] else "BROKEN", check["what"], check["detail"])
+        for one in answer["companies"]
+        for check in one["checks"]
+    ]
+    return table(rows, ("company", "", "what", "detail"))
+
+
+@audit.command("export")
+@click.argument("file", type=_FILE)
+@click.option("--company", default=None)
+@common
+def audit_export(shell: Shell, file: Path, company: str | None) -> None:
+    """Write everything an auditor needs to check the books without them."""
+    with shell.workspace() as work:
+        answer = work.audit_export(file, company=company)
+    shell.answer(
+        answer, lambda a: f"{a['file']}: {a['totals']['bookings']} bookings, sha256 {a['sha256']}, root {a['root']}"
+    )
+
+
+@audit.command("changes")
+@click.option("--kind", default=None, help="rules, mapping, period, approval, master, exception or other.")
+@click.option("--since", default=None, metavar="DAY")
+@click.option("--company", default=None)
+@common
+def audit_changes(shell: Shell, **how: Any) -> None:
+    """Who changed rules, mappings, periods, approvals and master data, when, and what."""
+    with shell.workspace() as work:
+        answer = work.audit_changes(**how)
+    shell.answer(answer, _changes_text)
+
+
+def _changes_text(answer: Answer) -> str:
+    lines = []
+    for one in answer["companies"]:
+        for row in one["changes"]:
+            lines.append(f"{row['at'][:19]}  {one['company']}  {row['actor'] or '–'}  {row['what']}  {row['subject']}")
+            lines += [f"    {line}" for line in row.get("diff") or ()]
+    return "\n".join(lines) or "(none)"
+
+
+@audit.command("checkpoint")
+@click.option("--company", default=None)
+@common
+def audit_checkpoint(shell: Shell, company: str | None) -> None:
+    """Sign a checkpoint now (a run signs one a day)."""
+    with shell.workspace() as work:
+        answer = work.audit_checkpoint(company=company)
+    rows = [(c["company"], c["day"], c["size"], c["root"]) for c in answer["checkpoints"]]
+    shell.answer(answer, lambda _: table(rows, ("company", "day", "rows", "root")))

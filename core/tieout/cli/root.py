@@ -50,6 +50,7 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
         "valuation": (_ASK, "valuation", "Stock value as of a date, with layers."),
         "report": (_REPORT, "report", "Reports with their proof: roll-forward, margin, GRNI, cut-off, ageing …"),
         "close": (_REPORT, "close", "Close a period: what is in the way, two signatures, re-open with a reason."),
+        "audit": (_REPORT, "audit", "Verify, export and explain the audit trail; signed checkpoints."),
         "export": (_ASK, "export", "Write the journal as beancount, hledger, csv or jsonl."),
         "exceptions": (_CARE, "exceptions", "What could not go on: list, show, retry, resolve, assign, ignore."),
         "items": (_CARE, "items", "Teach items: unmapped, alias, merge, import."),

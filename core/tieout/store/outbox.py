@@ -296,7 +296,7 @@ def _last_numbers(tx: Tx, company: int, kinds: Collection[str]) -> dict[str, int
     query = sa.select(entry.c.kind, sa.func.max(entry.c.number)).where(
         entry.c.company == company, entry.c.kind.in_(kinds), entry.c.number.is_not(None)
     )
-    found = {str(kind): int(number) for kind, number in tx.execute(query.group_by(entry.c.kind)).tuples()}
+    found: dict[str, int] = {str(row[0]): int(row[1]) for row in list[Any](tx.execute(query.group_by(entry.c.kind)))}
     return {kind: found.get(kind, 0) for kind in kinds}
 
 

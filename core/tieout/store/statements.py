@@ -117,6 +117,15 @@ PROVISIONAL_ITEMS = Statement(
 WHERE {_LIVE} AND b.flags & 1 <> 0""",
 )
 
+JOURNAL = Statement(
+    "the journal, booking by booking",
+    """SELECT b.id, b.entry, v.key AS event, v.line_id, a.key AS affected, a.line_id AS affected_line, b.debit, b.credit,
+       b.amount, b.quantity, b.item, b.credit_item, b.day, b."row", b.flags, b.layers
+FROM booking b JOIN entry e ON e.id = b.entry JOIN event v ON v.id = b.event LEFT JOIN event a ON a.id = b.affected
+WHERE e.company = :company AND b.id > :after AND b.id <= :until
+ORDER BY b.id""",
+)
+
 _TYPES: Mapping[str, Any] = {"through": sa.Date(), "start": sa.Date()}
 
 
