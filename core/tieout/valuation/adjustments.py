@@ -1,10 +1,12 @@
-"""Adjustments by reason code: ADJ-01 to 08, 09, 10, 13, PRM-02. The reason selects the row and the role opposite."""
+"""Adjustments by reason code: ADJ-01 to 13, PRM-02 (claims: `claims`). The reason selects the row and the role opposite."""
 
 from __future__ import annotations
 
 from tieout.model.catalogue import REASONS, Reason
+from tieout.valuation import claims
 from tieout.valuation.records import Move
 from tieout.valuation.step import Step
+from tieout.valuation.writedowns import hand_over
 
 
 def adjusted(step: Step) -> None:
@@ -16,11 +18,15 @@ def adjusted(step: Step) -> None:
     reason = _reason(step)
     if reason.row == "ADJ-10":
         merged(step)
+    elif reason.row == "ADJ-11":
+        claims.lost(step)
     elif line.quantity < 0:
         n = step.leave(step.home(), -line.quantity, reason.row, reason.role, line.location)
         if reason.row == "ADJ-07":
             _donated(step, n)
-    else:
+    elif reason.row != "ADJ-12" or not claims.found(step):
+        if reason.row == "ADJ-12":
+            reason = REASONS["found"]
         pool = step.home()
         cost, derived = (line.amount, None) if line.amount is not None else step.current_cost(pool, line.quantity)
         step.enter(pool, line.quantity, cost, reason.row, reason.role, line.location, derived=derived)
@@ -30,11 +36,9 @@ def _reason(step: Step) -> Reason:
     line = step.line
     reason = REASONS.get(line.reason)
     way = "out" if line.quantity < 0 else "in"
-    if reason is not None and (reason.direction in (way, "both") or reason.code == "merged"):
-        if reason.row in ("ADJ-11", "ADJ-12"):
-            step.refuse("TO4012", f"reason {reason.code} is not valued by this version", "keep it as an exception")
-        if reason.row != "ADJ-13" or step.rules.policy.unknown_reason == "suspense":
-            return reason
+    fits = reason is not None and (reason.direction in (way, "both") or reason.code == "merged")
+    if reason is not None and fits and (reason.row != "ADJ-13" or step.rules.policy.unknown_reason == "suspense"):
+        return reason
     if step.rules.policy.unknown_reason == "hold":
         step.refuse(
             "TO4004",
@@ -82,6 +86,8 @@ def merged(step: Step) -> None:
     arrived = other.state.add_move(Move(line, dest.key[0], pool.key[0], line.location, line.location, q, move.value))
     other.state.stock(dest.key[0], line.location, q)
     step.link(other)
+    if state.set_aside:
+        hand_over(step, other, q, q + sum(x.quantity for x in state.pools if x.quantity > 0))
     _hand_over(step, other, move, arrived)
 
 

@@ -120,6 +120,21 @@ CODES: Final[dict[str, tuple[str, str, str]]] = {
         "The event decides something only a person may: clearing an open receipt away, accepting a change in the ledger.",
         "State who approved it as the event's `actor`.",
     ),
+    "TO4018": (
+        "Not this way of writing down",
+        "The framework or the cost method does not know this write-down, revaluation or recovery.",
+        "Follow the fix in the message: a new standard, an approved revaluation, or nothing.",
+    ),
+    "TO4019": (
+        "Event and policies disagree",
+        "A change of policy was entered, but the policies in force on its day say something else.",
+        "Give the policy that day as its effective date, or correct the event.",
+    ),
+    "TO4022": (
+        "Count opened again",
+        "Policy is count_reopen = hold, and a movement learned later changed the book quantity the count was approved against.",
+        "Approve the count again with the book quantity of its cut-off, or set count_reopen = recompute.",
+    ),
     "TO4020": (
         "Line of the events file cannot be read",
         "A line of EVENTS.jsonl is not a canonical event.",

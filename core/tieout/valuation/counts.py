@@ -3,11 +3,13 @@ replay, so a movement that is learned later and happened before the cut-off chan
 
 from __future__ import annotations
 
+from tieout.model.quantity import from_scaled, to_scaled
 from tieout.valuation.step import Step
 
 
 def approved(step: Step) -> None:
-    """A loss is an ordinary issue to `shrinkage`; a gain enters at current cost."""
+    """A loss is an ordinary issue to `shrinkage`; a gain enters at current cost. Under `count_reopen = hold` a count whose
+    book quantity is no longer the one it was approved against is held; what it posted before stays."""
     line, state = step.line, step.state
     if line.owner or not step.known.stocked:
         return
@@ -18,6 +20,14 @@ def approved(step: Step) -> None:
         book = pool.quantity - sum(x.quantity for x in pool.open)
     else:
         book = state.on_hand.get(line.location, 0)
+    seen = (line.extra or {}).get("book_quantity")
+    if seen is not None and step.rules.policy.count_reopen == "hold" and to_scaled(seen) != book:
+        step.refuse(
+            "TO4022",
+            f"{state.item}: the count was approved against {seen} in the books, which at its cut-off are "
+            f"{from_scaled(book)} now",
+            "look at the count again and approve it with that book quantity, or set count_reopen = recompute",
+        )
     variance = line.quantity - book
     if variance < 0:
         step.leave(pool, -variance, "CNT-01", "shrinkage", line.location)

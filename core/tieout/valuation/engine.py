@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
+from datetime import date
 from fractions import Fraction
+from operator import attrgetter
 from typing import Final, NamedTuple, TypeAlias
 
 from tieout.errors import Refused
@@ -25,9 +27,15 @@ from tieout.model.policy import PolicyBook
 from tieout.model.quantity import SCALE
 from tieout.valuation import (
     adjustments,
+    claims,
     clearing,
+    commitments,
+    consignment,
     counts,
+    dropship,
+    expected_returns,
     landed,
+    method_change,
     opening,
     pending,
     purchasing,
@@ -37,6 +45,8 @@ from tieout.valuation import (
     standard,
     supplier_returns,
     transfers,
+    warranty,
+    writedowns,
 )
 from tieout.valuation.methods import BUILTIN, CostMethod
 from tieout.valuation.records import Pool
@@ -56,10 +66,26 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "clearing.written_off": clearing.written_off,
     "ledger.drift_accepted": clearing.drift_accepted,
     "rebate.accrued": rebates.accrued,
+    "commitment.assessed": commitments.assessed,
+    "claim.accepted": claims.accepted,
+    "consignment.sent": consignment.sent,
+    "consignment.sold": consignment.sold,
+    "consignment.returned": consignment.returned,
+    "consignment.lost": consignment.lost,
+    "consignment.taken": consignment.taken,
+    "returns.estimated": expected_returns.estimated,
+    "returns.released": expected_returns.released,
+    "policy.changed": method_change.changed,
+    "warranty.replaced": warranty.replaced,
+    "warranty.received": warranty.received,
+    "cost.written_down": writedowns.written_down,
+    "cost.recovered": writedowns.recovered,
+    "cost.revalued": writedowns.revalued,
     "purchase.billed": purchasing.billed,
     "purchase.returned": supplier_returns.returned,
     "purchase.credited": supplier_returns.credited,
     "dropship.shipped": purchasing.dropshipped,
+    "dropship.returned": dropship.returned,
     "landed_cost.estimated": landed.estimated,
     "landed_cost.billed": landed.billed,
     "landed_cost.allocated": landed.allocated,
@@ -83,8 +109,11 @@ MEMO: Final = frozenset(name for name, spec in EVENT_TYPES.items() if spec.units
 RECEIPTS: Final = purchasing.RECEIPTS
 NAMES: Final[Mapping[str, frozenset[str]]] = {
     "purchase.billed": RECEIPTS,
-    "purchase.credited": RECEIPTS | {"purchase.returned", "rebate.accrued"},
+    "purchase.credited": RECEIPTS | {"purchase.returned", "dropship.returned", "rebate.accrued"},
     "rebate.accrued": RECEIPTS,
+    "claim.accepted": RECEIPTS,
+    "returns.estimated": frozenset({"order.fulfilled"}),
+    "returns.released": frozenset({"order.fulfilled", "returns.estimated"}),
     "clearing.written_off": RECEIPTS | {"purchase.billed"},
     "ledger.drift_accepted": frozenset({"purchase.billed"}),
     "landed_cost.estimated": RECEIPTS,
@@ -96,7 +125,7 @@ NAMES: Final[Mapping[str, frozenset[str]]] = {
     "transfer.received": frozenset({"transfer.dispatched"}),
     "transfer.closed_short": frozenset({"transfer.dispatched"}),
 }
-LANDED: Final = frozenset({"landed_cost.estimated", "landed_cost.billed", "landed_cost.allocated"})
+LANDED: Final = frozenset({"landed_cost.estimated", "landed_cost.billed", "landed_cost.allocated", "claim.accepted"})
 
 
 class Known(NamedTuple):
@@ -139,6 +168,7 @@ class Valuer:
         self._find_item = items
         self._items: dict[str, Item] = {}
         self._known: dict[str, Known] = {}
+        self.fiscal_year: Callable[[date], int] = attrgetter("year")
 
     # ---- master data and policies
 

@@ -18,7 +18,7 @@ from tieout.valuation.refs import Lookup, targets
 from tieout.valuation.state import NeedsHistory
 from tieout.valuation.step import Step
 
-TARGETS: Final = frozenset({"purchase.received", "opening.loaded"})
+TARGETS: Final = frozenset({"purchase.received", "purchase.title_passed", "opening.loaded"})
 
 # treatment → (row, role): what never becomes cost of goods.
 _EXPENSED: Final = {
@@ -44,7 +44,7 @@ def named_by(part: EventLine, lookup: Lookup | None) -> list[EventLine]:
 
 def estimated(step: Step) -> None:
     """LC-01: an estimate accrued on receipts."""
-    for receipt, target, amount in _spread(step):
+    for receipt, target, amount in spread(step):
         receipt.accrued += amount
         target.amend(receipt, amount, "landed_cost_accrual", "LC-01", "landed_cost_variance", "landed")
 
@@ -60,7 +60,7 @@ def billed(step: Step) -> None:
             row, role = _EXPENSED[treatment]
             step.flow(row, role, "ap", step.minor(extra["head_amount"]))
         return
-    for receipt, target, amount in _spread(step):
+    for receipt, target, amount in spread(step):
         accrued, receipt.accrued = receipt.accrued, 0
         released = min(accrued, amount)
         if released:
@@ -80,7 +80,7 @@ def billed(step: Step) -> None:
 
 def allocated(step: Step) -> None:
     """LC-04: a parked bill is spread."""
-    for receipt, target, amount in _spread(step):
+    for receipt, target, amount in spread(step):
         target.amend(receipt, amount, "landed_cost_clearing", "LC-04", "landed_cost_variance", "landed")
 
 
@@ -91,7 +91,7 @@ def _fixed(step: Step, receipt: Receipt) -> bool:
     return state.pools[state.layers[state.o_layer[receipt.inflow - state.base]].pool].fixed
 
 
-def _spread(step: Step) -> list[tuple[Receipt, Step, int]]:
+def spread(step: Step, sign: int = 1) -> list[tuple[Receipt, Step, int]]:
     """This line's receipts with the states they lie in and their shares of the whole document."""
     line, lookup = step.line, step.valuer.lookup
     document = parts(line, lookup)
@@ -123,7 +123,7 @@ def _spread(step: Step) -> list[tuple[Receipt, Step, int]]:
         if part.line_id == line.line_id and (step.only is None or target.item in step.only):
             other = step.at(target.item)
             receipt = _receipt(other, target)
-            other.check_amend(receipt, amount - receipt.accrued)
+            other.check_amend(receipt, amount - receipt.accrued if sign > 0 else -amount)
             mine.append((receipt, other, amount))
     return mine
 

@@ -1,4 +1,4 @@
-"""Opening layers: OPN-01, 02, 03, and CST-05 for a value that came without units.
+"""Opening layers: OPN-01, 02, 03, what was open at cut-over (OPN-04, memo too), and CST-05 for a value that came without units.
 
 A document that states the ledger's own balance (`amount`, or `amounts.ledger`) takes over what the ledger already
 carries: its lines enter the value ledger only (row OPN-02 is memo, see `MEMO_ROWS`), the difference is OPN-03.
@@ -10,10 +10,11 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 from tieout.model.event import EPOCH, EventLine
-from tieout.valuation.records import Receipt
+from tieout.valuation.records import Ahead, Receipt
 from tieout.valuation.step import Step
 
-MEMO_ROWS: Final = frozenset({"OPN-02"})  # value ledger only: the general ledger has these amounts already
+MEMO_ROWS: Final = frozenset({"OPN-02", "OPN-04"})  # value ledger only: the general ledger has these amounts already
+OPEN_RECEIPT, OPEN_BILL = "open_receipt", "open_bill"  # reasons: what was open at cut-over (OPN-04)
 RESIDUE_MAX: Final = 5  # minor units of a residue that is rounding (matrix §20.4)
 
 
@@ -24,7 +25,9 @@ def loaded(step: Step) -> None:
     ledger = _ledger(step, document)
     row = "OPN-01" if ledger is None else "OPN-02"
     value = line.amount
-    if line.quantity > 0:
+    if line.reason == OPEN_BILL:
+        _open_bill(step)
+    elif line.quantity > 0:
         home = step.home()
         derived = None
         if value is None:
@@ -37,7 +40,12 @@ def loaded(step: Step) -> None:
             home, line.quantity, value, row, "opening_equity", line.location, origin_at=_origin(line), derived=derived
         )
         state = step.state
-        state.receipts[n] = Receipt(n, state.move(n).fed[0], line.quantity, value, 0, 0)
+        still = line.reason == OPEN_RECEIPT
+        state.receipts[n] = Receipt(
+            n, state.move(n).fed[0], line.quantity, value, line.quantity if still else 0, value if still else 0
+        )
+        if still:
+            step.flow("OPN-04", "opening_equity", "grni", value)
     elif value:
         residue = "rounding" if abs(value) <= RESIDUE_MAX else "inventory_revaluation"
         step.flow(row, step.role, "opening_equity", value, to=line.location)
@@ -50,6 +58,15 @@ def loaded(step: Step) -> None:
         elif gap < 0:
             step.flow("OPN-03", "migration_difference", step.role, -gap, at=line.location)
             step.flow("OPN-02", step.role, "opening_equity", -gap, to=line.location)
+
+
+def _open_bill(step: Step) -> None:
+    """OPN-04: a bill that was entered before its goods came; their receipt takes its amount out of `ginr`."""
+    line = step.line
+    if line.amount is None:
+        step.refuse("TO4009", "an open bill needs its amount", "complete the line")
+    step.state.bills_ahead.append(Ahead(line, step.need_quantity(), line.amount))
+    step.flow("OPN-04", "ginr", "opening_equity", line.amount)
 
 
 def _document(step: Step) -> list[EventLine]:

@@ -94,6 +94,7 @@ class Move(msgspec.Struct, array_like=True, gc=False):
     item: str = ""  # of the debit and credit side, where they are not the line's own
     credit_item: str = ""
     source: int = -1  # the issue a return takes back
+    released: int = 0  # allowance that left with its units
 
     # Most movements have one outflow or inflow and nothing else: an empty list each would cost more than the rest.
     def add_taken(self, op: int) -> None:

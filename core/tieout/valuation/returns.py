@@ -36,7 +36,7 @@ def received(step: Step) -> None:
     cost, derived = step.current_cost(home, unlinked) if unlinked else (0, None)
     row = "RET-02" if inspect else "RET-05" if disposition == "scrap" else "RET-04"
     for number, (n, part) in enumerate(pairs):
-        _bring_back(step, n, part, pool, home, row, number, disposition == "scrap")
+        bring_back(step, n, part, pool, home, row, number, disposition == "scrap")
     if unlinked:
         linked_row = row if current and step.find(ISSUES) else "RET-12"
         if disposition == "scrap":
@@ -57,7 +57,7 @@ def shipments_of(step: Step, q: int) -> list[tuple[int, int]]:
     for n in found:
         move = state.move(n)
         part = min(q, move.quantity - move.returned)
-        if part > 0 and move.credit == step.role:
+        if part > 0 and move.credit in (step.role, "inventory_consigned_out"):
             pairs.append((n, part))
             q -= part
             if not q:
@@ -71,7 +71,8 @@ def _matching(step: Step) -> bool:
     return step.rules.policy.unlinked_return_match == "party_item"
 
 
-def _bring_back(step: Step, n: int, q: int, pool: Pool, home: Pool, row: str, number: int, scrap: bool) -> None:
+def bring_back(step: Step, n: int, q: int, pool: Pool, home: Pool, row: str, number: int, scrap: bool) -> None:
+    """`q` units of issue `n` come back at their share of what it holds now."""
     state, line = step.state, step.line
     move = state.move(n)
     take_parts(move, q, base_first=False)

@@ -16,6 +16,7 @@ from tieout.valuation.records import Ahead, Move, Part, Pool
 from tieout.valuation.restate import Restatement, resplit
 from tieout.valuation.state import NeedsHistory
 from tieout.valuation.step import Step
+from tieout.valuation.writedowns import restore
 
 SHIPMENTS: Final = frozenset({"order.fulfilled"})
 _WAITING: Final = {
@@ -24,7 +25,7 @@ _WAITING: Final = {
     "payout_summary": ("SAL-05", "shipped_not_invoiced"),
     "delivery": ("SAL-07", "inventory_transit_out"),
 }
-LOST: Final = frozenset({"lost", "lost_in_transit", "not_returned"})
+LOST: Final = frozenset({"lost", "lost_in_transit", "not_returned", "claim"})
 
 
 def fulfilled(step: Step) -> None:
@@ -104,7 +105,8 @@ def cancelled(step: Step) -> None:
     if not found:
         return
     if line.reason in LOST or not line.quantity:
-        _recognise(step, "inventory_transit_out", "SAL-13", "shrinkage")
+        role = "claims_receivable" if line.reason == "claim" else "shrinkage"
+        _recognise(step, "inventory_transit_out", "SAL-13", role)
         return
     room = sum(state.move(n).quantity - state.move(n).returned for n in found)
     if line.quantity > room:
@@ -185,6 +187,8 @@ def _shrink(step: Step, n: int, q: int, value: int, row: str) -> None:
     """An issue loses `q` units worth `value` for good; its parts and returns follow."""
     state = step.state
     move = state.move(n)
+    if move.released:
+        restore(step, move, q)
     move.quantity -= q
     restatement = Restatement(state)
     restatement.issue(n, -value)

@@ -19,6 +19,7 @@ from tieout.valuation.refs import named, targets
 from tieout.valuation.restate import Restatement, flows_of, resplit, settle
 from tieout.valuation.rules import Rules
 from tieout.valuation.state import ItemState, NeedsHistory, share
+from tieout.valuation.writedowns import release
 
 if TYPE_CHECKING:
     from tieout.valuation.engine import Known, Valuer
@@ -284,7 +285,10 @@ class Step:
         if q > pool.quantity and not pool.fixed:
             self._check_estimate(pool, q - pool.quantity)
         state, role = self.state, pool.key[0]
+        released = release(self, q, debit) if state.set_aside else 0
         move = Move(self.line, debit, role, "", location, q, 0)
+        if released:
+            move.released = released
         n = state.add_move(move)
         state.stock(role, location, -q)
         if pool.fixed:

@@ -10,7 +10,7 @@ from tieout.valuation.purchasing import RECEIPTS, portion, receipts_of, reprice,
 from tieout.valuation.records import Claim, Pool, Receipt
 from tieout.valuation.step import Step
 
-RETURNS: Final = frozenset({"purchase.returned"})
+RETURNS: Final = frozenset({"purchase.returned", "dropship.returned"})
 REBATES: Final = frozenset({"rebate.accrued"})
 WARRANTY: Final = {"warranty": "ap", "warranty_claim": "claims_receivable"}  # reason → who owes it (RET-17)
 
