@@ -56,6 +56,18 @@ def audit_verify_file(path: Path, key: str = "") -> dict[str, Any]:
     return verify_file(path, key)
 
 
+def serve(folder: Path, *, actor: str, progress: Callable[[str], None]) -> int:
+    """Run every schedule of a project until a termination signal; returns how many firings were handed out."""
+    import signal
+
+    from tieout.operations.serving import Server
+
+    server = Server(folder, actor, progress)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, server.stop)
+    return server.serve()
+
+
 def report_names() -> list[dict[str, str]]:
     """Every report and what it answers."""
     from tieout.reports.catalogue import REPORTS
@@ -315,7 +327,10 @@ class Workspace:
         from tieout.operations import auditing
 
         made = [(office.desk.company.code, auditing.make_checkpoint(office)) for office in self.offices(company)]
-        return {"checkpoints": [one._asdict() for _, one in made if one], "unchanged": [c for c, one in made if not one]}
+        return {
+            "checkpoints": [one._asdict() for _, one in made if one],
+            "unchanged": [c for c, one in made if not one],
+        }
 
     def export(self, form: str, *, company: str | None = None) -> Answer:
         """The journal's documents in another program's format."""
@@ -343,6 +358,34 @@ class Workspace:
 
         office, row = find(self.offices(), name)
         return decide(office, row, posted_as=posted_as, reason=reason)
+
+    # ── schedules ──────────────────────────────────────────────────────────────────────────────────────────────────
+    def schedules(self, *, company: str | None = None) -> Answer:
+        """Every schedule with its next and last firing."""
+        from tieout.operations import schedules
+
+        return {"schedules": [row for office in self.offices(company) for row in schedules.rows(office.desk)]}
+
+    def pause_schedule(self, name: str, reason: str, *, company: str | None = None) -> Answer:
+        """Stop a schedule until it is resumed."""
+        from tieout.operations import schedules
+
+        schedules.pause(self.office(company).desk, name, reason)
+        return self.schedules(company=company)
+
+    def resume_schedule(self, name: str, *, company: str | None = None) -> Answer:
+        """Let a paused schedule go on."""
+        from tieout.operations import schedules
+
+        schedules.resume(self.office(company).desk, name)
+        return self.schedules(company=company)
+
+    def run_schedule(self, name: str, *, company: str | None = None) -> Answer:
+        """One firing of a schedule, now."""
+        from tieout.operations import schedules, serving
+
+        office = self.office(company)
+        return serving.run_now(office, schedules.one(office.desk, name), self.progress)
 
     # ── grants ─────────────────────────────────────────────────────────────────────────────────────────────────────
     def grants(self, *, company: str | None = None) -> Answer:
@@ -459,6 +502,20 @@ class Workspace:
         from tieout.operations.acts import merge_items
 
         return merge_items(self.office(company), old=old, new=new, day=day)
+
+    def reapply(
+        self, stream: str, *, company: str | None = None, since: str | None = None, save: bool = False
+    ) -> Answer:
+        """What mapping a stream's landed records again would change; `save` for `apply`. Changes nothing by itself."""
+        from tieout.operations.reapplying import plan
+
+        return plan(self._of_stream(stream, company), stream, since=since, save=save)
+
+    def _of_stream(self, stream: str, company: str | None) -> Office:
+        name = stream.partition("/")[0]
+        if company is None and name in self.project.connections:
+            company = self.project.connections[name].company
+        return self.office(company)
 
     def mapping_coverage(self, connection: str, stream: str) -> Answer:
         from tieout.operations.reports import coverage

@@ -13,6 +13,7 @@ _CARE = "tieout.cli.care"
 _ENTRIES = "tieout.cli.entries"
 _REPORT = "tieout.cli.report"
 _AUTH = "tieout.cli.auth"
+_SERVE = "tieout.cli.serve"
 
 
 def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
@@ -38,6 +39,8 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
         "plan": (_FLOW, "plan", "Show what would be posted and why, before anything is written."),
         "apply": (_FLOW, "apply", "Post a saved plan; refuses a stale one."),
         "run": (_FLOW, "run", "The main job once: pull, map, value, post, deliver, reconcile."),
+        "serve": (_SERVE, "serve", "Run every schedule of the project until it is stopped."),
+        "schedule": (_SERVE, "schedule", "When things run: list, next, pause, resume, run."),
         "status": (_FLOW, "status", "Where everything stands, and whether it ties out."),
         "reconcile": (_FLOW, "reconcile", "Tie source, subledger and ledger out; name every difference."),
         "entries": (_ENTRIES, "entries", "Entries on their way to the ledger: list, show, decide parked ones."),

@@ -258,6 +258,23 @@ class TraceAnswer(TypedDict):
     entries: list[dict[str, Any]]
 
 
+class ScheduleRow(TypedDict):
+    schedule: str
+    when: str
+    zone: str
+    next: str | None
+    paused_by: str | None
+    paused_why: str | None
+    last: str | None
+    outcome: str | None
+    detail: str
+    missed: int
+
+
+class ScheduleAnswer(TypedDict):
+    schedules: list[ScheduleRow]
+
+
 class GrantRow(TypedDict):
     company: str
     connection: str
@@ -275,6 +292,7 @@ class AuthAnswer(TypedDict):
 
 ANSWERS: dict[str, Any] = {
     "auth": AuthAnswer,
+    "schedule": ScheduleAnswer,
     "pull": PullAnswer,
     "plan": PlanAnswer,
     "apply": ApplyAnswer,
