@@ -10,7 +10,7 @@ by stepping the same lines again (`replay.py`).
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date
 from fractions import Fraction
 from operator import attrgetter
@@ -23,17 +23,20 @@ from tieout.model.facts import NO_FACTS, Facts
 from tieout.model.journal import Flow
 from tieout.model.master import Item
 from tieout.model.money import exponent
-from tieout.model.policy import PolicyBook
+from tieout.model.policy import Policy, PolicyBook
 from tieout.model.quantity import SCALE
+from tieout.settlement import Terms, rules_under
 from tieout.valuation import (
     adjustments,
     claims,
     clearing,
     commitments,
     consignment,
+    corrections,
     counts,
     dropship,
     expected_returns,
+    intercompany,
     landed,
     method_change,
     opening,
@@ -48,6 +51,7 @@ from tieout.valuation import (
     warranty,
     writedowns,
 )
+from tieout.valuation.documents import DOCUMENTS, WIP, home_of, items_of
 from tieout.valuation.methods import BUILTIN, CostMethod
 from tieout.valuation.records import Pool
 from tieout.valuation.refs import Lookup, parse, targets
@@ -67,6 +71,11 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "ledger.drift_accepted": clearing.drift_accepted,
     "rebate.accrued": rebates.accrued,
     "commitment.assessed": commitments.assessed,
+    "cost.recomputed": corrections.recomputed,
+    "intercompany.shipped": intercompany.shipped,
+    "intercompany.received": intercompany.received,
+    "intercompany.returned": intercompany.returned,
+    "intercompany.eliminated": intercompany.eliminated,
     "claim.accepted": claims.accepted,
     "consignment.sent": consignment.sent,
     "consignment.sold": consignment.sold,
@@ -96,6 +105,8 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "return.received": returns.received,
     "return.dispositioned": returns.dispositioned,
     "stock.adjusted": adjustments.adjusted,
+    "kit.assembled": kits.assembled,
+    "kit.disassembled": kits.disassembled,
     "count.approved": counts.approved,
     "transfer.dispatched": transfers.dispatched,
     "transfer.received": transfers.received,
@@ -128,6 +139,14 @@ NAMES: Final[Mapping[str, frozenset[str]]] = {
 LANDED: Final = frozenset({"landed_cost.estimated", "landed_cost.billed", "landed_cost.allocated", "claim.accepted"})
 
 
+WIDE: Final = LANDED | DOCUMENTS  # lines that stand for more items than their own
+
+
+def is_alone(line: EventLine) -> bool:
+    """Whether a line touches its own item only, whatever else is known."""
+    return bool(line.item) and line.type not in WIDE and not (line.extra and "to_item" in line.extra)
+
+
 class Known(NamedTuple):
     """What valuation needs of an item's master data."""
 
@@ -158,6 +177,7 @@ class Valuer:
         facts: Facts = NO_FACTS,
     ) -> None:
         self.facts = facts
+        self.money = rules_under(policies)
         self.book = RuleBook(policies, timezone, methods)
         self.currency = currency
         self.scale = 10 ** exponent(currency)
@@ -169,6 +189,14 @@ class Valuer:
         self._items: dict[str, Item] = {}
         self._known: dict[str, Known] = {}
         self.fiscal_year: Callable[[date], int] = attrgetter("year")
+
+    @property
+    def terms(self) -> Terms:
+        """What the money side of a line is settled under."""
+        return Terms(self.currency, self.lookup, self.facts, self._policy, self.book.day)
+
+    def _policy(self, line: EventLine) -> Policy:
+        return self.book.at(line.at, "", line.channel).policy
 
     # ---- master data and policies
 
@@ -192,6 +220,8 @@ class Valuer:
     def _facts(self, sku: str) -> Known:
         if not sku:
             return Known("", "inventory", True, None)
+        if sku.startswith(WIP):
+            return Known("", "inventory_wip", True, None)
         item = self.item(sku)
         cost = None if item.catalogue_cost is None else self.unit_cost(Fraction(item.catalogue_cost))
         return Known(item.category, "inventory_raw" if item.kind == "raw" else "inventory", item.stocked, cost)
@@ -226,6 +256,8 @@ class Valuer:
     def touches(self, line: EventLine) -> list[str]:
         """Items whose state the line reads or changes, sorted; [""] for a line about no item. Known lines decide what a
         reference without an item stands for."""
+        if line.type in DOCUMENTS:
+            return sorted(items_of(line, self.lookup))
         if line.type in LANDED:
             items = {x.item for part in landed.parts(line, self.lookup) for x in landed.named_by(part, self.lookup)}
         elif line.item:
@@ -234,14 +266,20 @@ class Valuer:
             if extra and "to_item" in extra:
                 items.add(extra["to_item"])
         else:
-            items = {x.item for x in targets(line.ref, NAMES.get(line.type, ()), self.lookup, order_key(line))}
-        linked = list(items)
+            named = targets(line.ref, NAMES.get(line.type, ()), self.lookup, order_key(line))
+            items = {home_of(x, self.lookup) if x.type in DOCUMENTS else x.item for x in named}
+        return sorted(items) if items else [""]
+
+    def group(self, items: Iterable[str]) -> set[str]:
+        """The items and all that are valued together with them, as far as their states are at hand."""
+        found = set(items)
+        linked = list(found)
         while linked:
             state = self.states.get(linked.pop())
-            if state is not None:
-                linked.extend(link for link in state.links if link not in items)
-                items.update(state.links)
-        return sorted(items) if items else [""]
+            if state is not None and state.links:
+                linked.extend(link for link in state.links if link not in found)
+                found.update(state.links)
+        return found
 
     def step(self, line: EventLine, key: OrderKey | None = None, only: Collection[str] | None = None) -> list[Flow]:
         """Value one line. Raises `Refused` (nothing changed) or, when its state is cut short, `NeedsHistory`.
@@ -251,8 +289,12 @@ class Valuer:
             key = order_key(line)
         if self.admit is not None:
             self.admit(line)
+        rule = self.money.get(line.type)
+        due = rule(self.terms, line) if rule is not None else None  # before anything moves: it may refuse
         handler = HANDLERS.get(line.type)
         if handler is None:
+            if due is not None:
+                return due
             if line.type in MEMO:
                 return []
             raise Refused(
@@ -262,6 +304,8 @@ class Valuer:
                 fix="keep it as an exception until a version has its rows",
             )
         sku = line.item
+        if not sku and line.type in DOCUMENTS:
+            sku = home_of(line, self.lookup)
         if sku and line.type not in LANDED:
             state = self.states.get(sku) or self.state(sku)
             known = self._known.get(sku) or self.known(sku)
@@ -270,6 +314,8 @@ class Valuer:
             state.pick = rules.pick
             step = Step(self, line, state, rules, key, known)
             handler(step)
+            if due:
+                step.flows.extend(due)
             return step.flows
         items = [sku for sku in self.touches(line) if only is None or sku in only]
         if line.type in LANDED:
@@ -277,6 +323,8 @@ class Valuer:
         flows: list[Flow] = []
         for sku in items:
             flows.extend(self._on(handler, line, self.state(sku), self.rules_for(line, sku), key))
+        if due:
+            flows.extend(due)
         return flows
 
     def _on(

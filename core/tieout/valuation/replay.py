@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, Protocol
 from tieout.errors import Refused
 from tieout.model.event import EventLine, OrderKey, order_key
 from tieout.model.journal import Flow
-from tieout.valuation.engine import HANDLERS, LANDED, Valuer
+from tieout.valuation.engine import DOCUMENTS, HANDLERS, LANDED, WIDE, Valuer, is_alone
 from tieout.valuation.refs import Lookup, targets
 from tieout.valuation.state import ItemState, NeedsHistory
 
@@ -27,10 +27,10 @@ REBUILDS_MAX: Final = 8  # rebuilds for one line before giving up: each item it 
 # Lines that others may already name when they arrive.
 _NAMED: Final = frozenset(
     {"purchase.received", "purchase.title_passed", "opening.loaded", "dropship.shipped", "transfer.dispatched"}
-    | {"purchase.returned", "rebate.accrued"}
+    | {"purchase.returned", "rebate.accrued", "transfer.received", "returns.estimated"}
 )
 
-_PLAIN: Final = frozenset(HANDLERS) - LANDED
+_PLAIN: Final = frozenset(HANDLERS) - WIDE
 _REPRICING: Final = frozenset({"purchase.billed", "purchase.credited"})
 
 
@@ -80,11 +80,14 @@ def advance(valuer: Valuer, history: History, changes: Sequence[Change]) -> Iter
     """Value what the changes affect. Results come in the order of valuation, those of lines that are gone first."""
     valuer.lookup = history
     yield from _Run(valuer, history).over(changes)
-    for change in changes:
-        if change.line.item in valuer.states:
-            valuer.states.move_to_end(change.line.item)
-    while len(valuer.states) > valuer.states_max:
-        valuer.states.popitem(last=False)
+    for item in dict.fromkeys([change.line.item for change in changes]):
+        if item in valuer.states:
+            valuer.states.move_to_end(item)
+    excess = len(valuer.states) - valuer.states_max
+    if excess > 0:  # items that are valued together stay together
+        alone = [item for item, state in valuer.states.items() if not state.links]
+        for item in alone[:excess]:
+            del valuer.states[item]
 
 
 class _Run:
@@ -108,7 +111,7 @@ class _Run:
                     yield Result(line, [], None)
         first, ordered = self._plan([*changes, *self._citing(changes)])
         for _, line in ordered:
-            if not line.item or line.type in LANDED or (line.extra and "to_item" in line.extra):
+            if not is_alone(line):
                 self.history.touched(line, self.valuer.touches(line))
         if self._appends(first, ordered):
             yield from self._append(ordered)
@@ -152,27 +155,27 @@ class _Run:
 
     def _plan(self, changes: Sequence[Change]) -> tuple[dict[str, OrderKey], list[tuple[OrderKey, EventLine]]]:
         """The earliest changed key of each item, and the lines that are there, in order."""
-        first: dict[str, OrderKey] = {}
+        keyed = [(order_key(line), line, gone) for line, gone in changes]
+        keyed.sort(key=itemgetter(0))
         ordered: dict[OrderKey, EventLine] = {}
-        for line, gone in changes:
-            key = order_key(line)
+        first: dict[str, OrderKey] = {}
+        for key, line, gone in keyed:
             if not gone:
                 ordered[key] = line
-            if line.item and line.extra is None and line.type not in LANDED:
-                if key < first.get(line.item, END):
-                    first[line.item] = key
+            if line.item and line.extra is None and line.type not in WIDE:
+                first.setdefault(line.item, key)
                 continue
             for item in self._items(line):
-                if key < first.get(item, END):
-                    first[item] = key
+                first.setdefault(item, key)
         for item in list(first):
             state = self.valuer.states.get(item)
-            for link in state.links if state is not None else ():
-                first[link] = min(first[item], first.get(link, END))
-        return first, sorted(ordered.items(), key=itemgetter(0))
+            if state is not None and state.links:
+                for other in self.valuer.group((item,)):
+                    first[other] = min(first[item], first.get(other, END))
+        return first, list(ordered.items())
 
     def _items(self, line: EventLine) -> Sequence[str]:
-        if line.item and line.type not in LANDED and (not line.extra or "to_item" not in line.extra):
+        if is_alone(line):
             return (line.item,)
         return self.valuer.touches(line)
 
@@ -189,6 +192,8 @@ class _Run:
                 if any(order_key(x) not in keys for x in self._rewind(item, key)):
                     return False
                 state = states[item]
+                if state.links:
+                    return False  # what it is valued with may have to go back too
             if state.last_key is not None and state.last_key >= key:
                 return False
         return True
@@ -259,8 +264,8 @@ class _Run:
             linked = list(state.links)
             for line in self.history.lines(sku, start[0] if start is not None else None):
                 lines[order_key(line)] = line
-                if line.extra is not None and "to_item" in line.extra and order_key(line) < key:
-                    linked.extend((line.item, line.extra["to_item"]))
+                if order_key(line) < key:
+                    linked.extend(self._partners(line))
             others = [other for other in linked if other not in saved]
             if others and saved[item] is not None:
                 return self._rewind_all({item, *others}, key)
@@ -275,14 +280,20 @@ class _Run:
             sku = todo.pop()
             for line in self.history.lines(sku, None):
                 lines[order_key(line)] = line
-                if line.extra is not None and "to_item" in line.extra and order_key(line) < key:
-                    for other in (line.item, line.extra["to_item"]):
+                if order_key(line) < key:
+                    for other in self._partners(line):
                         if other not in seen:
                             seen.add(other)
                             todo.append(other)
         for sku in seen:
             self._start(sku, None)
         return self._silently(seen, lines, key)
+
+    def _partners(self, line: EventLine) -> Collection[str]:
+        """Items a line makes be valued together."""
+        if line.type in DOCUMENTS:
+            return self.valuer.touches(line)
+        return (line.item, line.extra["to_item"]) if line.extra is not None and "to_item" in line.extra else ()
 
     def _silently(self, items: Collection[str], lines: dict[OrderKey, EventLine], key: OrderKey) -> list[EventLine]:
         """Value again what is before `key`, whose flows are known not to change; returns the rest in order."""

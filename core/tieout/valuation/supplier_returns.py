@@ -72,7 +72,7 @@ def send_back(step: Step, pool: Pool, q: int, receipts: list[Receipt], location:
         claim.open_quantity += left
         claim.open_value += value
         against.append((row or "PUR-13", "vendor_credit_receivable", value))
-    _post(step, n, against, location)
+    stand_against(step, n, against, location)
 
 
 def own_layer(step: Step, pool: Pool, receipts: list[Receipt]) -> int:
@@ -89,7 +89,7 @@ def own_layer(step: Step, pool: Pool, receipts: list[Receipt]) -> int:
     return next((m for m in pool.queue[pool.head :] if state.layers[m].key == layer.key), n)
 
 
-def _post(step: Step, n: int, against: list[tuple[str, str, int]], at: str) -> None:
+def stand_against(step: Step, n: int, against: list[tuple[str, str, int]], at: str) -> None:
     """Dr what is expected, Cr the stock at cost, the gap to `purchase_return_variance` either way."""
     move = step.state.move(n)
     q, left = move.quantity, move.value
