@@ -173,7 +173,7 @@ _TYPES: Final = (
         may=f"tenders {_M}",
         line_may=f"item quantity location {_SM} {_P}",
     ),
-    _t("returns.estimated", 60, "move", "RET-01", may=_M, line_may=f"item quantity {_SM} {_P}"),
+    _t("returns.estimated", 70, "move", "RET-01", may=_M, line_may=f"item quantity {_SM} {_P}"),
     _t("returns.released", 95, "move", "RET-10", may=_M, line_may=f"item quantity {_SM} {_P}"),
     _t("exchange.created", 60, "none", "RET-11", may=_M, line_may=f"item quantity {_SM} {_P}"),
     _t("warranty.provided", 60, "none", "RET-14", needs="amount", may=_M),

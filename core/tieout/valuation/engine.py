@@ -37,6 +37,7 @@ from tieout.valuation import (
     dropship,
     expected_returns,
     intercompany,
+    kits,
     landed,
     method_change,
     opening,
@@ -258,6 +259,8 @@ class Valuer:
         reference without an item stands for."""
         if line.type in DOCUMENTS:
             return sorted(items_of(line, self.lookup))
+        if not line.item and line.type in MEMO:
+            return []
         if line.type in LANDED:
             items = {x.item for part in landed.parts(line, self.lookup) for x in landed.named_by(part, self.lookup)}
         elif line.item:
@@ -319,7 +322,8 @@ class Valuer:
             return step.flows
         items = [sku for sku in self.touches(line) if only is None or sku in only]
         if line.type in LANDED:
-            return self._on(handler, line, self.state(items[0]), self.rules_for(line, items[0]), key, only)
+            found = self._on(handler, line, self.state(items[0]), self.rules_for(line, items[0]), key, only)
+            return [*found, *due] if due and only is None else found
         flows: list[Flow] = []
         for sku in items:
             flows.extend(self._on(handler, line, self.state(sku), self.rules_for(line, sku), key))
@@ -353,4 +357,4 @@ def named_kinds(line: EventLine) -> Collection[str]:
     return NAMES.get(line.type, ())
 
 
-__all__ = ["HANDLERS", "LANDED", "MEMO", "NAMES", "Valuer", "named_kinds", "parse"]
+__all__ = ["DOCUMENTS", "HANDLERS", "LANDED", "MEMO", "NAMES", "Valuer", "named_kinds", "parse"]

@@ -16,8 +16,9 @@ from typing import Final, NamedTuple, Protocol
 
 from tieout.errors import Refused
 from tieout.model.event import EventLine, OrderKey, order_key
-from tieout.model.journal import Flow
-from tieout.valuation.engine import DOCUMENTS, HANDLERS, LANDED, WIDE, Valuer, is_alone
+from tieout.model.journal import Flow, new_tuple
+from tieout.settlement import LOOKED_AT, dependents
+from tieout.valuation.engine import DOCUMENTS, HANDLERS, LANDED, MEMO, WIDE, Valuer, is_alone
 from tieout.valuation.refs import Lookup, targets
 from tieout.valuation.state import ItemState, NeedsHistory
 
@@ -104,12 +105,39 @@ class _Run:
     def over(self, changes: Sequence[Change]) -> Iterator[Result]:
         gone = [c.line for c in changes if c.gone]
         if gone:
-            self.gone = True
+            self.gone = any(line.type not in MEMO for line in gone)
             here = {(c.line.event_id, c.line.line_id) for c in changes if not c.gone}
             for line in gone:
                 if (line.event_id, line.line_id) not in here:
                     yield Result(line, [], None)
-        first, ordered = self._plan([*changes, *self._citing(changes)])
+        late = self._settling(changes)
+        if late:
+            known = {order_key(c.line) for c in changes}
+            changes = [*changes, *(Change(x) for x in late if order_key(x) not in known)]
+        moving = [c for c in changes if c.line.type not in MEMO]
+        if moving:
+            yield from self._move([*moving, *self._citing(moving)])
+        if len(moving) < len(changes):
+            money = {order_key(c.line): c.line for c in changes if c.line.type in MEMO and not c.gone}
+            for key in sorted(money):
+                yield self._settled(money[key], key)
+
+    def _settled(self, line: EventLine, key: OrderKey) -> Result:
+        """A line that moves nothing: what it names decides it, no state."""
+        try:
+            return Result(line, self.valuer.step(line, key), None)
+        except Refused as error:
+            return Result(line, [], error)
+
+    def _settling(self, changes: Sequence[Change]) -> Sequence[EventLine]:
+        """Lines whose money may change because these lines did."""
+        rules = self.valuer.money
+        lines = [line for line, _ in changes if line.type in rules or line.type in LOOKED_AT]
+        return dependents(lines, rules, self.history) if lines else ()
+
+    def _move(self, changes: Sequence[Change]) -> Iterator[Result]:
+        """Value what moves units or their cost, and all that it affects."""
+        first, ordered = self._plan(changes)
         for _, line in ordered:
             if not is_alone(line):
                 self.history.touched(line, self.valuer.touches(line))
@@ -224,7 +252,7 @@ class _Run:
                 continue
             if state.tick(key):
                 save(sku, key, state.snapshot())
-            yield Result(line, flows, None)
+            yield new_tuple(Result, (line, flows, None, None))
 
     # ---- replaying
 
