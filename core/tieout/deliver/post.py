@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tieout.errors import Refused
 from tieout.model.event import EventLine
-from tieout.model.journal import Booking
+from tieout.model.journal import Booking, new_tuple
 from tieout.model.roles import NATIVE_ROLES
 from tieout.posting.bookings import Refusal
 from tieout.posting.dates import PostingDay, PostingDays
@@ -76,9 +76,10 @@ def plan(should: Sequence[Booking], posted: Sequence[Booking], rules: Rules, ref
         for each in wanted
         if each.debit.role in NATIVE_ROLES or each.credit.role in NATIVE_ROLES
     }
+    by_day = rules.grouping == "daily"
     for each in wanted:
         line = each.line
-        plain = rules.grouping == "daily" and line.event_id not in native and each.row not in EXTERNAL_ROWS
+        plain = by_day and each.row not in EXTERNAL_ROWS and (not native or line.event_id not in native)
         key = (each.effective, line.location, line.type, line.channel)
         found = daily.get(key) if plain else None
         if found is None:
@@ -92,7 +93,7 @@ def plan(should: Sequence[Booking], posted: Sequence[Booking], rules: Rules, ref
             found = (group_of(each, day, rules.grouping, native.get(line.event_id, "")), day)
             if plain and not day.corrects:  # the policy may differ from line to line where the day is locked
                 daily[key] = found
-        placed.append(Placed(each, *found))
+        placed.append(new_tuple(Placed, (each, *found)))
     if len(held) > before:
         placed = [each for each in placed if each.booking.line.event_id not in held]
     return Plan(placed, list(held.values()))

@@ -18,6 +18,9 @@ import msgspec
 from tieout.model.event import EventLine
 
 
+new_tuple = tuple.__new__  # makes a NamedTuple of its fields in a third of the time its own constructor takes
+
+
 class Consumed(NamedTuple):
     """Part of a cost layer that an issue took. `origin` is the event line that made the layer."""
 

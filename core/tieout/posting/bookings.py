@@ -13,11 +13,12 @@ from typing import NamedTuple
 
 from tieout.errors import Refused
 from tieout.model.event import EventLine
-from tieout.model.journal import Booking, Flow, Leg
+from tieout.model.journal import Booking, Flow, Leg, new_tuple
 from tieout.posting.accounts import AccountKeys, AccountMap
 from tieout.posting.dates import CompanyDays
 
 _LEGS_CACHED_MAX = 100_000
+_PAIRS_CACHED_MAX = 100_000
 
 Dimensions = tuple[tuple[str, str], ...]
 # What decides a leg beside role, item and location: reason, channel, party group, dimensions, version of the account map.
@@ -62,6 +63,7 @@ class Booker:
         self._category = category
         self._party_group = party_group
         self._legs: dict[tuple[str, str, str, _Common], Leg] = {}
+        self._pairs: dict[tuple[str, str, str, str, _Common | int, tuple[str, str] | bool], tuple[Leg, Leg]] = {}
         named = {key for row in accounts.rows for key in row.named()}
         self._by_item = bool(named & {"item", "category"})
         self._by_reason = "reason" in named
@@ -74,7 +76,8 @@ class Booker:
         """The should-have bookings of these flows. A flow that moves neither value nor units is left out."""
         bookings: list[Booking] = []
         refused: dict[str, Refusal] = {}
-        legs, day_of, leg, by_item = self._legs, self._days.day_of, self._leg, self._by_item
+        pairs, day_of, by_item = self._pairs, self._days.day_of, self._by_item
+        plain = not (self._by_reason or self._by_channel or self._by_party)
         for flow in flows:
             if not flow.amount and not flow.quantity:
                 continue
@@ -83,56 +86,70 @@ class Booker:
             day = day_of(flow.at or line.at)
             item = flow.item or source.item or line.item
             credit_item = flow.credit_item or source.item or line.item
-            common = self._common(source, day)
             debit_at = flow.debit_location or source.location
             credit_at = flow.credit_location or source.location
-            debit = legs.get((flow.debit, item if by_item else "", debit_at, common))
-            credit = legs.get((flow.credit, credit_item if by_item else "", credit_at, common))
-            if debit is None or credit is None:
+            common = self._plain(day) if plain and not source.extra else self._common(source, day)
+            key = (flow.debit, flow.credit, debit_at, credit_at, common, by_item and (item, credit_item))
+            pair = pairs.get(key)
+            if pair is None:
                 try:
-                    debit = leg(flow.debit, item, debit_at, source, day)
-                    credit = leg(flow.credit, credit_item, credit_at, source, day)
+                    debit = self._leg(flow.debit, item, debit_at, source, day)
+                    credit = self._leg(flow.credit, credit_item, credit_at, source, day)
                 except Refused as error:
                     refused.setdefault(line.event_id, Refusal(line, error))
                     continue
+                if len(pairs) >= _PAIRS_CACHED_MAX:
+                    pairs.clear()
+                pair = pairs[key] = (debit, credit)
+            debit, credit = pair
             if credit_item == item:
                 credit_item = ""
             bookings.append(
-                Booking(
-                    line,
-                    flow.row,
-                    debit,
-                    credit,
-                    flow.amount,
-                    flow.quantity,
-                    item,
-                    credit_item,
-                    day,
-                    flow.affected,
-                    flow.provisional,
-                    flow.layers,
-                    flow.component,
-                    False,
+                new_tuple(
+                    Booking,
+                    (
+                        line,
+                        flow.row,
+                        debit,
+                        credit,
+                        flow.amount,
+                        flow.quantity,
+                        item,
+                        credit_item,
+                        day,
+                        flow.affected,
+                        flow.provisional,
+                        flow.layers,
+                        flow.component,
+                        False,
+                    ),
                 )
             )
         if refused:
             bookings = [booking for booking in bookings if booking.line.event_id not in refused]
         return Booked(bookings, list(refused.values()))
 
-    def _common(self, source: EventLine, day: date) -> _Common:
+    def _plain(self, day: date) -> int:
+        """Which version of the account map a day has: all that decides a leg when nothing but the role is looked at."""
         version = self._version.get(day)
         if version is None:
             version = self._version[day] = bisect_right(self._starts, day)
+        return version
+
+    def _common(self, source: EventLine, day: date) -> _Common:
         return (
             source.reason if self._by_reason else "",
             source.channel if self._by_channel else "",
             self._group_of(source) if self._by_party else "",
             _dimensions(source) if source.extra else (),
-            version,
+            self._plain(day),
         )
 
     def _leg(self, role: str, item: str, location: str, source: EventLine, day: date) -> Leg:
         common = self._common(source, day)
+        known = self._legs.get((role, item if self._by_item else "", location, common))
+        if known is not None:
+            return known
         keys = AccountKeys(
             item=item,
             category=self._category(item) if item and self._by_item else "",

@@ -109,11 +109,11 @@ class Journal:
         rows = self.names.intern(tx, "row", {each.row for each, _ in placed})
         out: list[tuple[Any, ...]] = []
         for each, number in placed:
-            line, row, debit, credit, amount, quantity, item, credit_item, effective, affected = each[:10]
-            provisional, layers, component, correction = each[10:]
-            flags = (
-                _COMPONENT_FLAGS[component] | (PROVISIONAL if provisional else 0) | (CORRECTION if correction else 0)
-            )
+            line, row, debit, credit, amount, quantity, item, credit_item, effective, affected, *rest = each
+            provisional, layers, component, correction = rest
+            flags = _COMPONENT_FLAGS[component]
+            if provisional or correction:
+                flags |= (PROVISIONAL if provisional else 0) | (CORRECTION if correction else 0)
             try:
                 out.append(
                     (
@@ -273,6 +273,10 @@ def _items(placed: Sequence[tuple[Booking, int]]) -> set[str]:
 
 def _layers(layers: Sequence[Consumed], numbers: Mapping[LineKey, int]) -> str:
     """`[[origin, quantity, value], …]`: the origin is its event row, or `EVENT_ID#LINE` where that is not at hand."""
+    if len(layers) == 1:
+        ((origin, line, quantity, value),) = layers
+        number = numbers.get((origin, line))
+        return f"[[{number},{quantity},{value}]]" if number else f'[["{origin}#{line}",{quantity},{value}]]'
     parts = []
     for origin, line, quantity, value in layers:
         number = numbers.get((origin, line))

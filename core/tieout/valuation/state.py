@@ -23,7 +23,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from tieout.model.event import EventLine, OrderKey
-from tieout.model.journal import Consumed
+from tieout.model.journal import Consumed, new_tuple
 from tieout.model.money import divide
 from tieout.model.roles import STOCK_ROLES
 from tieout.valuation.records import HEAD, TAIL, Kept, Layer, Move, Pool, PoolKey
@@ -386,12 +386,12 @@ class ItemState:
         if len(ops) == 1:
             i = ops[0] - base
             layer = layers[self.o_layer[i]]
-            return (Consumed(layer.event, layer.line, -self.o_q[i], -self.o_v[i]),)
+            return (new_tuple(Consumed, (layer.event, layer.line, -self.o_q[i], -self.o_v[i])),)
         out = []
         for op in ops:
             i = op - base
             layer = layers[self.o_layer[i]]
-            out.append(Consumed(layer.event, layer.line, -self.o_q[i], -self.o_v[i]))
+            out.append(new_tuple(Consumed, (layer.event, layer.line, -self.o_q[i], -self.o_v[i])))
         return tuple(out)
 
     def unit_cost(self, pool: Pool) -> tuple[int, int] | None:
