@@ -17,7 +17,6 @@ import msgspec
 
 from tieout.model.event import EventLine
 
-
 new_tuple = tuple.__new__  # makes a NamedTuple of its fields in a third of the time its own constructor takes
 
 
