@@ -28,7 +28,7 @@ from tieout.operations.office import Office
 from tieout.operations.reports import page_records
 from tieout.pull.identity import Identity
 from tieout.store.journal import COMPONENT_SHIFT, COMPONENTS, CORRECTION, PROVISIONAL
-from tieout.store.lines import load_lines
+from tieout.store.lines import load_lines, moves
 from tieout.store.schema import batch, booking, entry, event, exception, meta, name, page, record, superseded, touch
 from tieout.store.tx import Tx
 from tieout.valuation.engine import MEMO
@@ -131,7 +131,7 @@ class Tracer:
         if number is None:
             return Seeds(text, [], [], []) if known else None
         touched = sa.select(touch.c.event).where(touch.c.company == self.desk.id, touch.c.item == number)
-        return self._some(text, self.rows(sa.or_(event.c.item == number, event.c.id.in_(touched))))
+        return self._some(text, self.rows(event.c.id.in_(sa.union(moves(self.desk.id, number), touched))))
 
     def by_document(self, text: str) -> Seeds | None:
         return self._some(text, self.rows(event.c.document == text))

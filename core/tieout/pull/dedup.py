@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+import sqlalchemy as sa
 
 from tieout.pull.identity import Identity, RecordId, contents, revision_order
 from tieout.store.schema import record
@@ -78,9 +79,14 @@ def identify(identity: Identity, pages: Sequence[Sequence[Mapping[str, Any]]]) -
 
 
 def known_landings(tx: Tx, source: int, keys: Iterable[bytes]) -> dict[bytes, list[Known]]:
-    """Every landing of these keys, in order."""
+    """Every landing of these keys, in order. Keys ascend with the vendor's numbers, so what is new is mostly beyond the
+    highest there is and costs nothing."""
+    highest = tx.connection.scalar(
+        sa.select(record.c.key).where(record.c.source == source).order_by(record.c.key.desc()).limit(1)
+    )
+    asked = [key for key in keys if key <= highest] if highest is not None else []
     columns = ("key", "id", "n", "revision", "content", "state", "page", "idx")
-    rows = tx.select_keys(record, columns, "key", keys, source=source)
+    rows = tx.select_keys(record, columns, "key", asked, source=source)
     known: dict[bytes, list[Known]] = {}
     for key, *rest in rows:
         known.setdefault(key, []).append(Known(*rest))
@@ -93,7 +99,13 @@ def fresh_records(
     identity: Identity, records: Sequence[Record], known: Mapping[bytes, Sequence[Known]], sweeping: Sequence[bool]
 ) -> list[Record]:
     """Records that are no duplicates, each with its state so far and its number among the landings of its key."""
-    fresh: list[Record] = []
+    if not known and len({one.key for one in records}) == len(records):
+        fresh = list(records)
+        for one in fresh:
+            if one.id is None or "$error" in one.body:
+                one.state = FAILED
+        return fresh
+    fresh = []
     here: dict[bytes, list[Record]] = {}
     for one in records:
         earlier, beside = known.get(one.key), here.get(one.key)
@@ -144,9 +156,11 @@ def order_of(identity: Identity, one: Known | Record) -> tuple[Any, ...]:
 
 def choose(identity: Identity, fresh: Sequence[Record], known: KnownByKey) -> Verdict:
     """Which records decide. The others become late older revisions."""
-    verdict = Verdict({}, [])
+    alone = {one.key: one for one in fresh}
+    uncontested = not known and len(alone) == len(fresh)
+    verdict = Verdict(alone if uncontested else {}, [])
     contested: dict[bytes, list[Record]] = {}
-    for one in fresh:
+    for one in () if uncontested else fresh:
         key = one.key
         if one.n or key in known or key in contested:
             contested.setdefault(key, []).append(one)
@@ -184,7 +198,7 @@ def _best(identity: Identity, landings: Sequence[Known | Record]) -> Any:
 def replaced_exceptions(identity: Identity, verdict: Verdict, known: KnownByKey) -> list[int]:
     """Record rows whose exceptions are over: older than what decides now, or refused and older than a newer refusal."""
     rows = []
-    for key, one in verdict.winners.items():
+    for key, one in verdict.winners.items() if known else ():
         if key in known:
             mine = order_of(identity, one)[:2]
             rows += [old.row for old in known[key] if order_of(identity, old)[:2] <= mine]

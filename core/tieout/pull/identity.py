@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from hashlib import sha256
+from operator import itemgetter
 from typing import Any
 
 from tieout.connector import Stream
@@ -25,7 +26,7 @@ from tieout.pull.canonical import encode_value
 
 NUMBER_BYTES = 6
 _NUMBER_MAX = 1 << (8 * NUMBER_BYTES)
-_EDGES = string.ascii_letters + "-_/#: "
+EDGES = string.ascii_letters + "-_/#: "
 _DIGITS = re.compile(r"[^0-9]+")
 _NUMERIC = re.compile(r"[+-]?\d+(\.\d+)?")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?")
@@ -60,9 +61,13 @@ class Identity:
         """Record keys."""
         prefix = self._prefix
         return [
-            _number(transaction)
-            + sha256(f"{prefix}{len(transaction)}\x1f{transaction}\x1f{line}".encode()).digest()[:10]
-            for transaction, line in ids
+            (
+                int(digits)
+                if (digits := one.strip(EDGES)).isdecimal() and digits.isascii() and len(digits) < 15
+                else number_in(one)
+            ).to_bytes(NUMBER_BYTES, "big")
+            + sha256(f"{prefix}{len(one)}\x1f{one}\x1f{line}".encode()).digest()[:10]
+            for one, line in ids
         ]
 
     def nameless(self, content: bytes) -> bytes:
@@ -77,8 +82,18 @@ class Identity:
 
 
 def contents(records: Sequence[Mapping[str, Any]]) -> list[bytes]:
-    """Content hashes."""
-    return [sha256(encode_value(record)).digest()[:16] for record in records]
+    """Content hashes: over a record's names in order and its values in that order, so that its own order says nothing."""
+    out: list[bytes] = []
+    shapes: dict[tuple[str, ...], tuple[bytes, Callable[[Any], Any]]] = {}
+    for record in records:
+        names = tuple(record)
+        shape = shapes.get(names)
+        if shape is None:
+            ordered = sorted(names)
+            values_of = itemgetter(*ordered) if ordered else tuple
+            shape = shapes[names] = encode_value(ordered), values_of
+        out.append(sha256(shape[0] + encode_value(shape[1](record))).digest()[:16])
+    return out
 
 
 def _id(parts: Sequence[Any], line: Sequence[Any] | None) -> RecordId | None:
@@ -88,11 +103,10 @@ def _id(parts: Sequence[Any], line: Sequence[Any] | None) -> RecordId | None:
         return None
 
 
-def _number(text: str) -> bytes:
-    digits = text.strip(_EDGES)
-    if not (digits.isdecimal() and digits.isascii()):
-        digits = _DIGITS.sub("", digits)
-    return (int(digits[-15:]) % _NUMBER_MAX if digits else 0).to_bytes(NUMBER_BYTES, "big")
+def number_in(text: str) -> int:
+    """The digits of a text as a number of six bytes, 0 where it has none: where in an index it stands."""
+    digits = _DIGITS.sub("", text)
+    return int(digits[-15:]) % _NUMBER_MAX if digits else 0
 
 
 def revision_order(text: str) -> RevisionOrder:

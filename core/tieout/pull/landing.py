@@ -46,13 +46,14 @@ from tieout.pull.resolve import Held, Resolver
 from tieout.store import batches
 from tieout.store.acts import now_micros
 from tieout.store.exceptions import NewException, close_by_record, open_exceptions
-from tieout.store.lines import COLUMNS, load_lines, rows_of
+from tieout.store.lines import insert_lines, load_lines
 from tieout.store.schema import batch, event, page, record, superseded
 from tieout.store.tx import Row, Tx
 
 REVISED, VOIDED, REMOVED, REMAPPED = range(4)
 ZLIB_LEVEL = 1  # 3 µs a record; level 6 takes 9 for a tenth less
-_RECORD_COLUMNS = ("id", "company", "batch", "source", "key", "n", "revision", "content", "page", "idx", "state")
+_RECORD_FIELDS = ("key", "n", "revision", "content", "page", "idx", "state")
+_record_fields = attrgetter("row", *_RECORD_FIELDS)
 _PAGE_COLUMNS = ("id", "company", "batch", "source", "records", "codec", "sha256", "body")
 
 
@@ -303,17 +304,13 @@ def write_landing(
         pages = _write_pages(tx, company.id, number, source, [(at[index], kept[index]) for index in used])
         for one in records:
             one.page = at.get(one.page)  # type: ignore[arg-type]
-    rows = [
-        (r.row, company.id, number, source, r.key, r.n, r.revision, r.content, r.page, r.idx, r.state) for r in records
-    ]
-    tx.insert(record, _RECORD_COLUMNS, rows)
-    if any(change.records[i] > change.records[i + 1] for i in range(len(change.records) - 1)):
+    _write_records(tx, company.id, number, source, records)
+    if list(change.records) != sorted(change.records):
         order = sorted(range(len(change.records)), key=change.records.__getitem__)
         change.lines = [change.lines[i] for i in order]
         change.records = [change.records[i] for i in order]
     ids = tx.allocate(event, len(change.lines))
-    lines = rows_of(tx, company.names, change.lines, ids=ids, records=change.records, batch=number)
-    tx.insert(event, COLUMNS, lines)
+    insert_lines(tx, company.names, change.lines, ids=ids, records=change.records, batch=number)
     voids = sorted(change.voids.items())
     tx.insert(superseded, ("event", "batch", "why"), [(row_id, number, why) for row_id, why in voids])
     sealed = batches.digest(
@@ -348,6 +345,14 @@ def write_landing(
         line.row = row_id  # only now: a row number is no part of what is hashed
     tx.on_commit.append(lambda: company.fresh.put(number, change.lines))
     return Landed(number, ids, [row_id for row_id, _ in voids], exceptions, counts, change.skipped)
+
+
+def _write_records(tx: Tx, company: int, number: int, source: int, records: Sequence[Record]) -> None:
+    if records:
+        count = len(records)
+        same = {"company": [company] * count, "batch": [number] * count, "source": [source] * count}
+        columns = zip(*map(_record_fields, records), strict=True)
+        tx.insert_columns(record, {**same, **dict(zip(("id", *_RECORD_FIELDS), columns, strict=True))}, count)
 
 
 def _write_pages(

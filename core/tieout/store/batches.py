@@ -24,14 +24,15 @@ def digest(
     lines: Sequence[EventLine],
     voids: Sequence[tuple[int, int]],
 ) -> bytes:
-    """SHA-256 over page hashes, records (key, content, state), event lines and supersessions (event row, why), in order.
+    """SHA-256 over page hashes, records (their keys, contents, states), event lines and supersessions (event row, why), in order.
 
     Lines are hashed as text and integers, not as interned numbers, so a renamed name shows too.
     """
     h = hashlib.sha256()
     for part in pages:
         h.update(part)
-    h.update(b"".join([key + content + bytes((state,)) for key, content, state in records]))
+    keys, hashes, states = zip(*records, strict=True) if records else ((), (), ())
+    h.update(b"".join(keys) + b"".join(hashes) + bytes(states))
     h.update(_encode_lines(lines))
     h.update(_encode_lines(voids))
     return h.digest()

@@ -14,9 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy import select
 
 from tieout.model.event import EventLine, OrderKey, order_key
-from tieout.store.lines import lines_by_number, load_lines
+from tieout.store.lines import lines_by_number, load_lines, moves
 from tieout.store.names import Names
-from tieout.store.schema import checkpoint, event, superseded, touch
+from tieout.store.schema import checkpoint, event, movement, superseded, touch
 from tieout.store.tx import Tx
 
 NAMES_PER_SELECT = 5_000
@@ -64,8 +64,7 @@ class StoreHistory:
             number = self.names.find(self.tx, "item", [item]).get(item)
             if number is None:
                 return []
-            since = [] if after is None else [event.c.at >= after[0]]
-            found = self._load(event.c.company == self.names.company, event.c.item == number, *since)
+            found = self._load(event.c.id.in_(moves(self.names.company, number, None if after is None else after[0])))
         found = [*found, *self._touching(item)]
         keyed = sorted((order_key(line), n) for n, line in enumerate(found))
         return [found[n] for key, n in keyed if after is None or key > after]
@@ -159,7 +158,7 @@ class StoreHistory:
                 by_item.setdefault(line.item, []).append(line)
         self._events.update(whole)
         numbers = self.names.find(self.tx, "item", by_item)
-        older = self.tx.known_before(event, "item", list(numbers.values()), self.names.company, done, after)
+        older = self.tx.known_before(movement, "item", list(numbers.values()), self.names.company, done, after)
         self._new = {
             item: by_item[item] for item, number in numbers.items() if number not in older and item not in self._saved
         }

@@ -6,7 +6,8 @@ travels in `extra`, beside it lot, owner, a phase other than the type's own, and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -16,8 +17,8 @@ import sqlalchemy as sa
 from tieout.model.catalogue import EVENT_TYPES
 from tieout.model.event import EventLine
 from tieout.store.names import Names
-from tieout.store.schema import event, superseded
-from tieout.store.tx import Row, Tx
+from tieout.store.schema import event, movement, superseded
+from tieout.store.tx import Tx
 
 COLUMNS = (
     "id",
@@ -47,10 +48,44 @@ _PHASES = {name: spec.phase for name, spec in EVENT_TYPES.items()}
 _LOT, _OWNER, _PHASE, _HEAD = "~lot", "~owner", "~phase", "~head"
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
+_FIELDS = (
+    "event_id",
+    "line_id",
+    "type",
+    "at",
+    "phase",
+    "source",
+    "sequence",
+    "item",
+    "quantity",
+    "location",
+    "to_location",
+    "amount",
+    "ref",
+    "reason",
+    "party",
+    "channel",
+    "document",
+    "lot",
+    "owner",
+    "head",
+    "extra",
+)
+_fields_of = operator.attrgetter(*_FIELDS)
+_WORDS = {  # column → kind of name
+    "type": "type",
+    "source": "source",
+    "item": "item",
+    "location": "location",
+    "to_location": "location",
+    "reason": "reason",
+    "party": "party",
+    "channel": "channel",
+}
 _SELECTED = tuple(name for name in COLUMNS if name not in ("company", "batch", "record"))
 
 
-def rows_of(
+def insert_lines(
     tx: Tx,
     names: Names,
     lines: Sequence[EventLine],
@@ -58,58 +93,73 @@ def rows_of(
     ids: Sequence[int],
     records: Sequence[int],
     batch: int,
-) -> list[Row]:
-    """Rows of lines, in the order of `COLUMNS`; `ids` and `records` run beside `lines`. Names are interned."""
-    types = names.intern(tx, "type", {line.type for line in lines})
-    sources = names.intern(tx, "source", {line.source for line in lines})
-    items = names.intern(tx, "item", {line.item for line in lines if line.item})
-    places = names.intern(tx, "location", _places(lines))
-    reasons = names.intern(tx, "reason", {line.reason for line in lines if line.reason})
-    parties = names.intern(tx, "party", {line.party for line in lines if line.party})
-    channels = names.intern(tx, "channel", {line.channel for line in lines if line.channel})
-    company = names.company
-    item, place, reason, party, channel = items.get, places.get, reasons.get, parties.get, channels.get
-    rows: list[Row] = []
-    n, previous = 0, ""
-    for number, record, line in zip(ids, records, lines, strict=True):
-        event_id = line.event_id
-        n = n + 1 if event_id == previous else 0
-        previous = event_id
-        head = line.head == (n == 0)
-        rare = line.extra or line.lot or line.owner or line.phase != _PHASES[line.type] or not head
-        rows.append(
-            (
-                number,
-                company,
-                batch,
-                record,
-                bytes.fromhex(event_id),
-                n,
-                line.line_id or None,
-                types[line.type],
-                sources[line.source],
-                line.at,
-                line.sequence,
-                item(line.item),
-                line.quantity,
-                place(line.location),
-                place(line.to_location),
-                line.amount,
-                reason(line.reason),
-                party(line.party),
-                channel(line.channel),
-                line.document or None,
-                line.ref or None,
-                _extra_text(line, head) if rare else None,
-            )
+) -> None:
+    """Insert lines as event rows, and where each item moved; `ids` and `records` run beside `lines`. Names are interned.
+
+    Column by column: what no line of a batch has is not written, and costs nothing.
+    """
+    count = len(lines)
+    if not count:
+        return
+    column = dict(zip(_FIELDS, zip(*map(_fields_of, lines), strict=True), strict=True))
+    written: dict[str, Sequence[Any]] = {
+        "id": ids,
+        "company": [names.company] * count,
+        "batch": [batch] * count,
+        "record": records,
+        "key": list(map(bytearray.fromhex, column["event_id"])),
+        "n": _numbers(column["event_id"]),
+        "at": column["at"],
+        "sequence": column["sequence"],
+        "quantity": column["quantity"],
+        "amount": column["amount"],
+    }
+    for field, kind in _WORDS.items():
+        words = set(column[field])
+        if event.c[field].nullable:
+            words.discard("")
+        if words:
+            written[field] = list(map(names.intern(tx, kind, words).get, column[field]))
+    for field in ("line_id", "document", "ref"):
+        if any(column[field]):
+            written[field] = [text or None for text in column[field]]
+    extra = _extras(lines, column, written["n"])
+    if extra is not None:
+        written["extra"] = extra
+    tx.insert_columns(event, written, count)
+    if "item" in written:
+        moved = sorted(
+            (item, at, number) for item, at, number in zip(written["item"], column["at"], ids, strict=True) if item
         )
-    return rows
+        items, instants, numbers = zip(*moved, strict=True)
+        same = len(moved)
+        columns = {"company": [names.company] * same, "item": items, "at": instants, "event": numbers}
+        tx.insert_columns(movement, {**columns, "batch": [batch] * same}, same)
 
 
-def _places(lines: Sequence[EventLine]) -> set[str]:
-    places = {line.location for line in lines} | {line.to_location for line in lines}
-    places.discard("")
-    return places
+def _numbers(event_ids: Sequence[str]) -> list[int]:
+    """The number of each line inside its event; lines of an event are adjacent."""
+    if len(set(event_ids)) == len(event_ids):
+        return [0] * len(event_ids)
+    out: list[int] = []
+    previous = ""
+    for event_id in event_ids:
+        out.append(out[-1] + 1 if event_id == previous else 0)
+        previous = event_id
+    return out
+
+
+def _extras(
+    lines: Sequence[EventLine], column: Mapping[str, Sequence[Any]], numbers: Sequence[int]
+) -> list[str | None] | None:
+    """What only some lines have, as JSON; None where no line has any."""
+    heads = list(map(operator.not_, numbers))
+    unusual = any(phase != _PHASES[kind] for kind, phase in set(zip(column["type"], column["phase"], strict=True)))
+    if unusual or any(column["lot"]) or any(column["owner"]) or heads != list(column["head"]):
+        return [_extra_text(line, line.head == head) for line, head in zip(lines, heads, strict=True)]
+    if not any(column["extra"]):
+        return None
+    return [_encode(extra).decode() if extra else None for extra in column["extra"]]
 
 
 def _extra_text(line: EventLine, head: bool) -> str | None:
@@ -194,6 +244,13 @@ def lines_of_rows(tx: Tx, names: Names, rows: Sequence[Any]) -> list[EventLine]:
             line.extra = extra or None
         out.append(line)
     return out
+
+
+def moves(company: int, item: int, since: int | None = None) -> sa.Select[tuple[int]]:
+    """A query for the event rows that move an item (name id), from an instant on."""
+    m = movement.c
+    query = sa.select(m.event).where(m.company == company, m.item == item)
+    return query if since is None else query.where(m.at >= since)
 
 
 def document_lines(tx: Tx, names: Names, documents: Iterable[str]) -> tuple[list[int], list[EventLine]]:

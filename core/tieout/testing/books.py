@@ -21,7 +21,7 @@ from tieout.posting.accounts import AccountMap, AccountRow
 from tieout.posting.bookings import Booker
 from tieout.posting.dates import CompanyDays, PostingDays
 from tieout.store.journal import Journal
-from tieout.store.lines import COLUMNS, rows_of
+from tieout.store.lines import insert_lines
 from tieout.store.names import Names
 from tieout.store.schema import event
 from tieout.store.store import Store
@@ -74,8 +74,7 @@ class Books:
         """Event rows of these lines, as if pulled."""
         with self.store.write() as tx:
             ids = list(tx.allocate(event, len(lines)))
-            rows = rows_of(tx, self.names, lines, ids=ids, records=[1] * len(lines), batch=1)
-            tx.insert(event, COLUMNS, rows)
+            insert_lines(tx, self.names, lines, ids=ids, records=[1] * len(lines), batch=1)
         self.lines.update(zip(ids, lines, strict=True))
         return ids
 
