@@ -332,6 +332,12 @@ class Workspace:
             "unchanged": [c for c, one in made if not one],
         }
 
+    def export_lots(self, *, company: str | None = None, period: str | None = None) -> Answer:
+        """Stock as lots for beancount to book again, a text a period."""
+        from tieout.operations.lots import lots
+
+        return lots(self.office(company), period)
+
     def export(self, form: str, *, company: str | None = None) -> Answer:
         """The journal's documents in another program's format."""
         from tieout.operations.exporting import export

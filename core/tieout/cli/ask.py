@@ -142,10 +142,17 @@ def _valuation_text(answer: Answer, layers: bool) -> str:
 @click.command()
 @click.argument("form", metavar="beancount|hledger|csv|jsonl|PLUGIN'S")
 @click.option("--company", default=None)
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=None, help="File (default: stdout).")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=None, help="File (default: stdout); a folder with --lots."
+)
+@click.option("--lots", is_flag=True, help="beancount: stock as lots, a file a period; bean-check books them again.")
+@click.option("--period", default=None, help="With --lots: only this period, such as 2026-01.")
 @common
-def export(shell: Shell, form: str, company: str | None, out: Path | None) -> None:
+def export(shell: Shell, form: str, company: str | None, out: Path | None, lots: bool, period: str | None) -> None:
     """Write the journal in a format other programs read."""
+    if lots:
+        _export_lots(shell, form, company, out, period)
+        return
     with shell.workspace() as work:
         answer = work.export(form, company=company)
     if out is not None:
@@ -153,3 +160,21 @@ def export(shell: Shell, form: str, company: str | None, out: Path | None) -> No
         shell.say(f"{answer['entries']} entries written to {out}")
     else:
         shell.answer(answer, lambda a: str(a["text"]))
+
+
+def _export_lots(shell: Shell, form: str, company: str | None, out: Path | None, period: str | None) -> None:
+    if form != "beancount":
+        raise click.UsageError("--lots: only beancount books lots")
+    with shell.workspace() as work:
+        answer = work.export_lots(company=company, period=period)
+    if out is None and len(answer["periods"]) != 1:
+        raise click.UsageError("--lots: a file a period; name a folder (--out) or one --period")
+    if out is None:
+        shell.answer(answer, lambda a: str(a["periods"][0]["text"]))
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    for each in answer["periods"]:
+        (out / f"lots-{each['period']}.beancount").write_text(each["text"])
+    shell.say(f"{sum(each['movements'] for each in answer['periods'])} movements written to {out}")
+    for name in answer["left_out"]:
+        shell.say(f"left out, because its lots are not FIFO or LIFO: {name}")
