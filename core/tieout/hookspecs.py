@@ -48,7 +48,11 @@ def tieout_cost_methods() -> Mapping[str, type[CostMethod]]:  # type: ignore[emp
 
 @hookspec
 def tieout_posting_rules() -> Mapping[str, Callable[[EventLine], Sequence[Flow]]]:  # type: ignore[empty-body]
-    """Extra flows for an event type that the matrix posts without stock (money-only events): type → rule."""
+    """Further flows for event types that move neither units nor their cost (money and memo events): type → rule.
+
+    A rule is a pure function of one event line, asked whenever the line is valued; the difference to what is posted is
+    posted. Flows name account roles that hold no stock, a row of the plugin's own naming, and an amount in minor units.
+    """
 
 
 @hookspec

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tieout import config
 from tieout.config.project import Project
-from tieout.errors import TieoutError, UsageError
+from tieout.errors import StoreError, TieoutError, UsageError
 from tieout.operations import people, planning, standalone
 from tieout.operations.office import Office
 from tieout.operations.topics import explain_topic
@@ -161,6 +161,7 @@ class Workspace:
                     delivered["stopped"] = str(ran.drained.error)
             statuses.append(ran.status)
             self._tell(office, ran)
+            self._sign(office)
         answer = _status(statuses)
         return {
             **answer,
@@ -170,6 +171,15 @@ class Workspace:
             "delivered": delivered,
             "seconds": f"{time.monotonic() - started:.1f}",
         }
+
+    def _sign(self, office: Office) -> None:
+        """The day's signed checkpoint. Books that hold less than the last one says are told, and go on."""
+        from tieout.operations import auditing
+
+        try:
+            auditing.daily(office)
+        except StoreError as error:
+            self.progress(f"no checkpoint: {error}")
 
     def _tell(self, office: Office, ran: Ran) -> None:
         """Notify people of what this run could not do by itself."""

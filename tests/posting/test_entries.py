@@ -53,6 +53,23 @@ STOCK, COGS, AP, GRNI = (
 )
 
 
+def test_per_payout_groups_hold_what_is_paid_out_together_and_the_rest_is_daily() -> None:
+    def group(event: str, payout: str = "", grouping: str = "per_payout", **kw: str) -> object:
+        extra = {"dims": {"payout": payout}} if payout else None
+        made = booking(COGS, STOCK, 5, event=event, extra=extra, channel="web", **kw)  # type: ignore[arg-type]
+        return group_of(made, OPEN, grouping)  # type: ignore[arg-type]
+
+    east, west = group("e1", "PO-1", location="EAST"), group("e2", "PO-1", location="WEST")
+    assert east == west, "two places, one payout"
+    assert group("e3", "PO-2", location="EAST") != east
+    assert group("e4", "PO-1", location="EAST", kind="return.received") != east
+    assert group("e5", location="EAST") == group("e6", grouping="daily", location="EAST"), "in no payout: as daily"
+    assert waits_for_its_day(east)  # type: ignore[arg-type]
+    assert parse_group(east.text()) == east  # type: ignore[attr-defined]
+    fees = group("e7", kind="payout.adjusted", document="PO-1")
+    assert fees.location == "payout PO-1"  # type: ignore[attr-defined]
+
+
 def test_daily_groups_hold_day_place_type_and_channel() -> None:
     one = group_of(booking(COGS, STOCK, 5, location="MAIN", channel="web", document="SO-1"), OPEN)
     two = group_of(booking(COGS, STOCK, 7, event="e2", location="MAIN", channel="web", document="SO-2"), OPEN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ import click
 from tieout.cli.shell import Answer, Shell, common, table
 
 USAGE = 2
+NOT_TIED_OUT = 3
 Kind = Literal["item", "location", "party"]
 
 
@@ -202,6 +204,48 @@ def mapping_explain(shell: Shell, file: Path) -> None:
 
     answer = explain_mapping(file)
     shell.answer(answer, lambda a: str(a["text"]))
+
+
+@mapping.command("reapply")
+@click.argument("stream", metavar="CONNECTION/STREAM")
+@click.option("--from", "since", default=None, metavar="DAY", help="Only records with an event on or after this day.")
+@click.option("--company", default=None, metavar="CODE", help="Company of the connection, if its name does not say it.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=None, help="Save the plan for `apply`.")
+@common
+def mapping_reapply(shell: Shell, stream: str, since: str | None, company: str | None, out: Path | None) -> None:
+    """Plan to map records that landed earlier with today's mapping. Exit 3 when something would change.
+
+    Nothing changes until the saved plan is applied with `tieout apply FILE`, by a second person where it moves more than
+    the company's approval_threshold."""
+    with shell.workspace() as work:
+        answer = work.reapply(stream, company=company, since=since, save=out is not None)
+    if out is not None and not answer["empty"]:
+        out.write_text(json.dumps(answer, indent=1, default=str), encoding="utf-8")
+        shell.say(f"saved to {out}; apply it with: tieout apply {out}")
+    shell.answer(answer, _reapply_text)
+    if not answer["empty"]:
+        click.get_current_context().exit(NOT_TIED_OUT)
+
+
+def _reapply_text(answer: Answer) -> str:
+    changes, currency = answer["changes"], answer["currency"]
+    lines = [
+        f"{answer['records']} records of {answer['stream']} mapped with version {answer['mapping']}: "
+        + ", ".join(f"{count} {name}" for name, count in changes.items())
+        + " (events; held and refused become exceptions)"
+    ]
+    if answer["empty"]:
+        return "\n".join([*lines, "Nothing to apply: every event stays as it is."])
+    where = f", periods {', '.join(answer['periods'])}" if answer["periods"] else ""
+    lines.append(f"{answer['count']} entries would be posted, {answer['amount']} {currency} in all{where}.")
+    for entry in answer["entries"][:20]:
+        lines.append(f"\n{entry['day']}  {entry['narration']}  [{entry['why']}]")
+        lines += [f"    {row['account']:<48} {row['amount']:>16} {currency}" for row in entry["lines"]]
+    if answer["count"] > 20:
+        lines.append(f"\n… and {answer['count'] - 20} more (--json shows all)")
+    if answer["needs_approval"]:
+        lines.append("above approval_threshold: a second person has to apply it")
+    return "\n".join(lines)
 
 
 @mapping.command("coverage")

@@ -148,7 +148,7 @@ class _Assembler:
             approval_threshold=self._threshold(),
             policies=book,
             accounts=AccountMap(gathered.rows, self.code),
-            posting=Posting(table.posting.grouping, table.posting.seal_lag),
+            posting=Posting(table.posting.grouping, table.posting.seal_lag, table.posting.native_as_journal),
             reasons={text.strip().casefold(): code for text, code in table.reasons.items()},
             scopes=self._scopes(),
             triggers=read_triggers(self.path, table.triggers, self.code, self.connections, slips),

@@ -100,6 +100,7 @@ class Posting:
 
     grouping: Literal["daily", "per_event", "per_document", "per_payout"]
     seal_lag: timedelta
+    native_as_journal: bool = False
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,13 @@ class PostingTable(Table):
     """How journal lines leave for the ledger."""
 
     grouping: Literal["daily", "per_event", "per_document", "per_payout"] = Field(
-        default="daily", description="what one ledger entry sums up"
+        default="daily",
+        description="what one ledger entry sums up; `per_payout`: what has the same dimension `payout`, day by day, and "
+        "the rest as `daily`",
+    )
+    native_as_journal: bool = Field(
+        default=False,
+        description="send what touches receivables or payables as a journal entry where the ledger takes no such document",
     )
     seal_lag: Duration = Field(
         default=timedelta(hours=2),

@@ -10,17 +10,19 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from tieout.deliver.post import Placed, Rules, concerned, plan, post
-from tieout.errors import TieoutError
+from tieout.errors import Refused, TieoutError
 from tieout.model.event import EventLine
-from tieout.model.journal import Booking, Flow
+from tieout.model.journal import Booking, Flow, new_tuple
 from tieout.model.money import to_minor
 from tieout.operations.desk import Desk
 from tieout.operations.landed import Landed
+from tieout.operations.plugin_rules import PluginRules
 from tieout.posting.bookings import Refusal
 from tieout.posting.dates import PostingDays
 from tieout.store.exceptions import NewException, close_numbers, open_exceptions
@@ -28,7 +30,7 @@ from tieout.store.history import ReadingHistory, StoreHistory
 from tieout.store.holdings import write_holdings
 from tieout.store.schema import batch, checkpoint, event, exception, meta, superseded
 from tieout.store.tx import Tx
-from tieout.valuation.engine import LANDED, Valuer
+from tieout.valuation.engine import WIDE, Valuer
 from tieout.valuation.replay import Change, advance
 from tieout.valuation.state import ItemState
 
@@ -86,6 +88,7 @@ class Books:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
+        self.plugged = PluginRules(desk.project.plugins)
         self._valuer: Valuer | None = None
         self._landed: Landed | None = None
 
@@ -177,12 +180,13 @@ class Books:
         return Kept(outcome.events, bookings, corrections, entries, len(refused))
 
     # ── planning ───────────────────────────────────────────────────────────────────────────────────────────────────
-    def plan(self, *, everything: bool = False) -> tuple[list[Placed], list[Refusal], int]:
-        """What `keep` (or `restate`) would post, without a writer anywhere: placed bookings, refused events, lines valued."""
+    def plan(self, *, everything: bool = False, tx: Tx | None = None) -> tuple[list[Placed], list[Refusal], int]:
+        """What `keep` (or `restate`) would post, without writing: placed bookings, refused events, lines valued. `tx`: as seen
+        from inside a transaction that is to be undone."""
         desk = self.desk
         valuer, self._valuer = self._valuer, None
         try:
-            with desk.store.read() as rx:
+            with nullcontext(tx) if tx is not None else desk.store.read() as rx:
                 if everything:
                     history, changes = self._everything(rx, ReadingHistory)
                 else:
@@ -219,34 +223,47 @@ class Books:
         only: dict[int, set[str]] = {}
         items = {change.line.item for change in changes}
         events = 0
-        for result in advance(self.valuer, history, changes):
-            line = result.line
+        mode_of = self.desk.mode_of
+        one_mode = None if self.desk.company.scopes else self.desk.company.mode
+        for line, flows, error, of_items in advance(self.valuer, history, changes):
             if line.row in gone:
                 continue
             events += 1
-            items.add(line.item)
-            if not line.item or line.type in LANDED or (line.extra and "to_item" in line.extra):
+            item = line.item
+            items.add(item)
+            if not item or line.type in WIDE or (line.extra and "to_item" in line.extra):
                 touched = self.valuer.touches(line)
                 items.update(touched)
                 history.touched(line, touched)
-            mode = self.desk.mode_of(line.item, line.location)
-            if result.items is not None:
-                only.setdefault(line.row, set()).update(result.items)
-            lines.setdefault(mode, {})[line.row] = line
-            if result.error is not None:
-                refused.append(Refusal(line, result.error))
-            elif result.flows:
-                flows_of.setdefault(mode, []).extend(result.flows)
+            mode = one_mode or mode_of(item, line.location)
+            if of_items is not None:
+                only.setdefault(line.row, set()).update(of_items)
+            if mode not in lines:
+                lines[mode], flows_of[mode] = {}, []
+            lines[mode][line.row] = line
+            if error is None and line.type in self.plugged.types:
+                flows, error = self._plugged(line, flows)
+            if error is not None:
+                refused.append(Refusal(line, error))
+            else:
+                flows_of[mode] += flows
         if taken_back and not lines:
             lines["post"] = {}
         should: dict[str, list[Booking]] = {}
-        for mode, flows in flows_of.items():
-            booked = self.desk.booker.book(flows)
+        for mode, valued in flows_of.items():
+            booked = self.desk.booker.book(valued)
             should[mode] = (
                 [self._carried(each) for each in booked.bookings] if self.desk.has_go_live else booked.bookings
             )
             refused += booked.refused
         return Outcome(should, lines, taken_back, refused, events, only, items)
+
+    def _plugged(self, line: EventLine, flows: Sequence[Flow]) -> tuple[Sequence[Flow], Refused | None]:
+        """The flows of a line with those its plugin's rule adds."""
+        try:
+            return [*flows, *self.plugged.flows(line)], None
+        except Refused as error:
+            return (), error
 
     def _carried(self, each: Booking) -> Booking:
         """What happened before go-live is in the ledger already: value ledger only (OPN-02)."""
@@ -272,7 +289,7 @@ class Books:
         return Rules(
             ledger=self.desk.ledger_id,
             days=PostingDays(company.open_days(self.desk.ledger_lock(), self.desk.closed()), company.calendar),
-            grouping="per_document" if company.posting.grouping == "per_payout" else company.posting.grouping,
+            grouping=company.posting.grouping,
             mode=mode,
             locked_period=lambda line, day: (
                 company.policies.at(day, self.desk.category(line.item), line.channel).locked_period
@@ -439,7 +456,7 @@ def worth_of(state: ItemState) -> dict[str, tuple[int, int]]:
 
 
 def _new(lines: Iterable[EventLine]) -> list[Change]:
-    return [Change(line) for line in lines]
+    return [new_tuple(Change, (line, False)) for line in lines]
 
 
 def _back(lines: Iterable[EventLine]) -> list[Change]:

@@ -163,18 +163,19 @@ class Intake:
         return retry(
             self.desk.store,
             self.desk.id,
-            self._lander,
+            self.lander,
             actor=self.desk.actor,
             numbers=numbers,
             decode=self.decode,
         )
 
-    def _lander(self, source: str) -> Lander:
+    def lander(self, source: str, run: str = "retry") -> Lander:
+        """What lands records of `connection id/stream` today."""
         connection, _, stream = source.partition("/")
         chosen = self._by_id(connection)
         declared = self._stream(self.source(chosen), stream)
         mapper = self.mapper(chosen, chosen.stream(stream), declared)
-        return make_lander(self.desk.pulling, chosen.id, declared, mapper, "retry")
+        return make_lander(self.desk.pulling, chosen.id, declared, mapper, run)
 
     def _by_id(self, number: str) -> Connection:
         for chosen in self.desk.sources():

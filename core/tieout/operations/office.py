@@ -44,6 +44,7 @@ class Office:
             calendar=company.calendar,
             locked_through=company.locked_through,
             locked_period=company.policies.at(desk.today()).locked_period,
+            native_as_journal=company.posting.native_as_journal,
             seal_lag_seconds=int(company.posting.seal_lag.total_seconds()),
             actor=desk.actor,
             clock=desk.micros,

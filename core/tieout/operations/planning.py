@@ -21,17 +21,20 @@ EVENTS_NAMED_MAX = 20
 def plan(office: Office, *, restate: bool = False) -> dict[str, Any]:
     """What `tieout run` would post from what has landed, entry by entry, with the reason of each. `restate`: everything
     is valued again with today's policies and account maps, and the plan is the difference to what is posted."""
-    desk = office.desk
     placed, refused, events = office.books.plan(everything=restate)
+    return {"restate": restate, **described(office, placed, refused, events), "digest": digest(placed)}
+
+
+def described(office: Office, placed: Sequence[Placed], refused: Sequence[Refusal], events: int) -> dict[str, Any]:
+    """Bookings that would be posted, as entries with their lines and reasons."""
+    desk = office.desk
     groups: dict[tuple[str, str], list[Placed]] = {}
     for one in placed:
-        groups.setdefault(
-            (desk.mode_of(one.booking.line.item, one.booking.line.location), one.group.text()), []
-        ).append(one)
+        mode = desk.mode_of(one.booking.line.item, one.booking.line.location)
+        groups.setdefault((mode, one.group.text()), []).append(one)
     entries = [_entry(office, mode, members) for (mode, _), members in sorted(groups.items(), key=_by_day)]
-    body = {
+    return {
         "company": desk.company.code,
-        "restate": restate,
         "empty": not entries,
         "count": len(entries),
         "events": events,
@@ -41,7 +44,6 @@ def plan(office: Office, *, restate: bool = False) -> dict[str, Any]:
         "entries": entries,
         "refused": [_refusal(one) for one in refused],
     }
-    return {**body, "digest": digest(placed)}
 
 
 def _by_day(group: tuple[tuple[str, str], list[Placed]]) -> tuple[Any, ...]:
@@ -113,6 +115,10 @@ def digest(placed: Sequence[Placed]) -> str:
 
 def apply(office: Office, saved: Mapping[str, Any]) -> dict[str, int]:
     """Post a saved plan. Refused (TO1094) when what would be posted now is not what the plan says."""
+    if saved.get("kind") == "reapply":
+        from tieout.operations import reapplying
+
+        return reapplying.apply(office, saved)
     everything = bool(saved.get("restate"))
     placed, _, _ = office.books.plan(everything=everything)
     if digest(placed) != saved.get("digest"):

@@ -1,8 +1,10 @@
 """Entries: which bookings leave together (matrix SAL-20), when a group is complete, and the document it becomes.
 
 A group's key is posting day, location of the event, event type, channel and, by setting, its document or event; a
-period corrected later stands apart; lines on `ar`, `ap` or `bank` are never grouped beyond their own document. A sealed
-entry never changes: what comes later for the same group is a further entry `n + 1`.
+period corrected later stands apart. `per_payout` puts the payout in the place of the location, so that what a gateway
+pays out together leaves together, day by day; what is in no payout is grouped as `daily`. Lines on `ar`, `ap` or `bank`
+are never grouped beyond their own document. A sealed entry never changes: what comes later for the same group is a
+further entry `n + 1`.
 """
 
 from __future__ import annotations
@@ -14,11 +16,15 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from tieout.errors import Refused
+from tieout.model.event import EventLine
 from tieout.model.journal import Booking, Document, DocumentLine, Leg
 from tieout.model.roles import NATIVE_ROLES, STOCK_ROLES
 from tieout.posting.dates import PostingDay
 
-Grouping = Literal["daily", "per_document", "per_event"]
+Grouping = Literal["daily", "per_document", "per_event", "per_payout"]
+
+PAYOUT = "payout"  # the dimension of an event line that names the payout it is in
+_PAYOUTS = frozenset({"payout.paid", "payout.adjusted"})
 
 # OPN-02: the ledger carries the balance already, so the lines count as delivered and are never sent.
 EXTERNAL_ROWS = frozenset({"OPN-02"})
@@ -42,6 +48,14 @@ class Group(NamedTuple):
         return msgspec.json.encode((self.day.isoformat(), *self[1:7], "external" if self.external else "")).decode()
 
 
+def payout_of(line: EventLine) -> str:
+    """The payout an event line is in: its dimension `payout`, or the number of the payout it is itself; '' for none."""
+    dims = line.extra.get("dims") if line.extra else None
+    if dims and dims.get(PAYOUT):
+        return str(dims[PAYOUT])
+    return line.document if line.type in _PAYOUTS else ""
+
+
 def group_of(booking: Booking, posting: PostingDay, grouping: Grouping = "daily", native: str = "") -> Group:
     """The group a booking belongs to: that of the event that causes it, wherever the units it restates are. `native`:
     the native role another booking of the event has; a bill and what it restates are one document."""
@@ -52,10 +66,11 @@ def group_of(booking: Booking, posting: PostingDay, grouping: Grouping = "daily"
         return Group(
             posting.day, posting.corrects, "", line.type, line.channel, line.document or line.event_id, native, external
         )
+    payout = payout_of(line) if grouping == "per_payout" else ""
     return Group(
         posting.day,
         posting.corrects,
-        line.location,
+        f"payout {payout}" if payout else line.location,
         line.type,
         line.channel,
         line.event_id if grouping == "per_event" else "",

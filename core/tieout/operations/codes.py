@@ -1,0 +1,36 @@
+"""Error codes of the operations: code → (title, what it means, what to do)."""
+
+from __future__ import annotations
+
+CODES: dict[str, tuple[str, str, str]] = {
+    "TO2301": (
+        "A second person has to apply it",
+        "The plan moves more than `approval_threshold`, so who made it cannot apply it.",
+        "Let another person run `tieout apply FILE` (with their own `--actor`).",
+    ),
+    "TO2302": (
+        "Something waits to be posted first",
+        "Records have landed, or rules were changed, that are not in the books yet; they would be mixed up with the plan.",
+        "Run `tieout run`, then plan again.",
+    ),
+    "TO2303": (
+        "A plan nobody made here",
+        "The plan is not among those this database wrote down: the file was changed, or belongs to another project.",
+        "Make a new one: `tieout mapping reapply STREAM --out FILE`.",
+    ),
+    "TO2304": (
+        "Nothing to map again",
+        "The stream is unknown, has no mapping, or its records were made by people here.",
+        "`tieout config show` lists the streams.",
+    ),
+    "TO9011": (
+        "A posting rule that does not fit",
+        "A plugin offers a posting rule for an unknown event type or one that moves units, or cannot say its rules.",
+        "Upgrade or uninstall the plugin.",
+    ),
+    "TO9012": (
+        "A posting rule failed",
+        "A plugin's posting rule raised an error, or answered flows that cannot be posted. The event is held.",
+        "Upgrade or uninstall the plugin, then `tieout exceptions retry`.",
+    ),
+}
