@@ -4,48 +4,10 @@ Pure functions of a line, the policies in force, rates and prices, and what is k
 open so far is worked out from the documents before, in the order of events, so any order of arrival gives the same.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping
-from typing import Final, TypeAlias
-
-from tieout.model.event import EventLine
-from tieout.model.journal import Flow
-from tieout.model.policy import PolicyBook
-from tieout.settlement import orders, payouts, purchases, remeasure
+import tieout.valuation  # noqa: F401  valuation and settlement name each other: whoever is asked for first, this order works
 from tieout.settlement.purchases import covered, in_advance
-from tieout.settlement.related import ORDERS, dependents
+from tieout.settlement.related import dependents
+from tieout.settlement.rules import LOOKED_AT, RULES, Rule, rules_under
 from tieout.settlement.terms import Terms
-
-Rule: TypeAlias = Callable[[Terms, EventLine], list[Flow]]
-
-_ALWAYS: Final[Mapping[str, Rule]] = {
-    "purchase.prepaid": purchases.prepaid,
-    "purchase.paid": purchases.paid,
-    "consignment.settled": purchases.settled,
-    "claim.accepted": payouts.claimed,
-    "warranty.provided": payouts.warranted,
-    "fx.remeasured": remeasure.remeasured,
-    "giftcard.sold": payouts.card_sold,
-    "giftcard.broken": payouts.card_broken,
-    "payout.paid": payouts.paid,
-    "payout.adjusted": payouts.adjusted,
-    "dispute.changed": payouts.disputed,
-    "reserve.changed": payouts.reserved,
-}
-# Types whose money is ours only where `revenue_trigger` is not `external`.
-_SELLING: Final[Mapping[str, Rule]] = dict.fromkeys(sorted(ORDERS), orders.flows)
-
-RULES: Final[Mapping[str, Rule]] = {**_ALWAYS, **_SELLING}
-
-# Types beside these whose change may change the money of others.
-LOOKED_AT: Final = frozenset({"purchase.received", "purchase.billed", "landed_cost.billed"})
-
-
-def rules_under(policies: PolicyBook) -> Mapping[str, Rule]:
-    """The rules that can ever apply under these policies: without a revenue trigger, shipments have no money side."""
-    sells = any(version.values.get("revenue_trigger", "external") != "external" for version in policies.versions)
-    return RULES if sells else _ALWAYS
-
 
 __all__ = ["LOOKED_AT", "RULES", "Rule", "Terms", "covered", "dependents", "in_advance", "rules_under"]

@@ -52,6 +52,7 @@ class StoreHistory:
         self._new: dict[str, list[EventLine]] = {}
         self._saved: set[str] = set()
         self._touches: bool | None = None
+        self._types: dict[str, bool] = {}
         self._documents: dict[str, Sequence[EventLine]] = {}
         self._events: dict[str, Sequence[EventLine]] = {}
 
@@ -112,7 +113,10 @@ class StoreHistory:
 
     def has(self, event_type: str) -> bool:
         """Whether the company ever had a line of this type."""
-        return bool(self.names.find(self.tx, "type", [event_type]))
+        found = self._types.get(event_type)
+        if found is None:
+            found = self._types[event_type] = bool(self.names.find(self.tx, "type", [event_type]))
+        return found
 
     def of_type(self, event_type: str) -> Sequence[EventLine]:
         """Current lines of a type."""

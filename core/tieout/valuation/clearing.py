@@ -91,9 +91,10 @@ def drift_accepted(step: Step) -> None:
 
 
 def _reopen(step: Step, receipt: Receipt, entry: list[str | int]) -> None:
-    quantity, value, change = (int(number) for number in entry[2:])
+    quantity, value, change, exchange = (int(number) for number in entry[2:])
     step.check_amend(receipt, -change)
     step.flow("PUR-21", "ap", "grni", value)
+    _flow(step, "PUR-21", "ap", "fx_gain_loss", exchange)
     receipt.bills.remove(entry)
     receipt.open_quantity += quantity
     receipt.open_value += value

@@ -25,7 +25,8 @@ from tieout.model.master import Item
 from tieout.model.money import exponent
 from tieout.model.policy import Policy, PolicyBook
 from tieout.model.quantity import SCALE
-from tieout.settlement import Terms, rules_under
+from tieout.settlement.rules import rules_under
+from tieout.settlement.terms import Terms
 from tieout.valuation import (
     adjustments,
     claims,

@@ -11,7 +11,8 @@ from fractions import Fraction
 from typing import Final
 
 from tieout.model.event import EventLine
-from tieout.model.money import allocate
+from tieout.model.money import allocate, round_fraction
+from tieout.settlement.purchases import NOTHING, Prepaid, covered, foreign_of
 from tieout.valuation.records import Ahead, Move, Pool, Receipt
 from tieout.valuation.refs import fits, parse
 from tieout.valuation.state import NeedsHistory
@@ -105,7 +106,11 @@ def received(step: Step) -> None:
     landed = step.minor(estimate) if estimate else 0
     if pool.fixed:
         step.need_standard()
+    advance = _advance(step, line) if price and not matched and q == line.quantity else NOTHING
     sources = [("ginr", amount) for amount in _take_ahead(ahead, matched)]
+    if advance.foreign:
+        price -= round_fraction(price * advance.foreign / foreign_of(step.valuer.terms, line))
+        sources.append(("vendor_prepayment", advance.value))
     state.bills_ahead = [bill for bill in state.bills_ahead if bill.quantity]
     if price or not sources:
         sources.append(("grni", price))
@@ -114,11 +119,23 @@ def received(step: Step) -> None:
     onerous = _onerous(step, q) if state.set_aside else 0
     total = sum(amount for _, amount in sources) - onerous
     n = step.enter(pool, q, total, row, "grni", line.location, variance="ppv", sources=sources, derived=derived)
+    if advance.foreign:
+        for flow in step.flows:
+            if flow.credit == "vendor_prepayment":
+                flow.row = "FX-03"
     if landed and not pool.fixed:
         state.added.setdefault(state.move(n).fed[0], []).append(("landed", landed))
     if onerous:
         step.flow("PUR-02", "onerous_provision", pool.key[0], onerous, at=line.location)
     state.receipts[n] = Receipt(n, state.move(n).fed[0], q, total - landed, q - matched, price, landed)
+
+
+def _advance(step: Step, line: EventLine) -> Prepaid:
+    """FX-03: the part of a receipt that was paid for in advance, at what it was paid."""
+    lookup = step.valuer.lookup
+    if lookup is None or line.amount is None or not lookup.has("purchase.prepaid"):
+        return NOTHING
+    return covered(step.valuer.terms, line)
 
 
 def _onerous(step: Step, q: int) -> int:
@@ -220,19 +237,56 @@ def billed(step: Step) -> None:
         cleared = receipt.open_value
         if part < receipt.open_quantity:
             cleared = step.share(receipt.open_value, part, receipt.open_quantity)
-        step.check_amend(receipt, share - cleared)
-        plan.append((receipt, part, cleared, share - cleared))
+        price, exchange = _by_cause(step, receipt, part, share, cleared)
+        step.check_amend(receipt, price)
+        plan.append((receipt, part, cleared, price, exchange))
     tax_of(step)
-    for receipt, part, cleared, change in plan:
+    for receipt, part, cleared, change, exchange in plan:
         step.flow("PUR-07" if receipt.inflow >= 0 else "DRP-02", "grni", "ap", cleared)
         receipt.open_quantity -= part
         receipt.open_value -= cleared
         reprice(step, receipt, change)
         step.release(receipt.inflow)
-        receipt.bills.append([line.event_id, line.line_id, part, cleared, change])
+        receipt.bills.append([line.event_id, line.line_id, part, cleared, change, exchange])
+        _exchange(step, receipt, exchange)
         _difference(step, receipt, change)
     if left:
         _excess(step, receipts, left, amount - billed_part)
+
+
+def _by_cause(step: Step, receipt: Receipt, part: int, share: int, cleared: int) -> tuple[int, int]:
+    """FX-09: how a bill's difference splits: price at the bill's rate, and the rate on the price that was received. Their
+    sum is the whole difference, less what was paid in advance. Same currency, or ours: all of it is price."""
+    came = step.state.move(receipt.move).line
+    extra = came.extra
+    if not extra or "foreign" not in extra or not came.quantity:
+        return share - _paid_for(step, came, part) - cleared, 0
+    here = step.line.extra or {}
+    if here.get("currency") != extra["currency"] or not receipt.open_value:
+        return share - cleared, 0
+    terms = step.valuer.terms
+    rate = Fraction(here["rate"]) * terms.scale
+    advance = _advance(step, came).foreign
+    owed = round_fraction((Fraction(extra["foreign"]) - advance) * part / came.quantity * rate)
+    paid = round_fraction(advance * part / came.quantity * rate)
+    return share - paid - owed, owed - cleared
+
+
+def _paid_for(step: Step, came: EventLine, part: int) -> int:
+    """What was paid in advance, in our own currency, for part of a receipt."""
+    advance = _advance(step, came)
+    return round_fraction(advance.foreign * step.valuer.scale * part / came.quantity) if advance.foreign else 0
+
+
+def _exchange(step: Step, receipt: Receipt, change: int) -> None:
+    """FX-02: the same price at another rate is an exchange difference, or by policy a cost that follows the units."""
+    if not change:
+        return
+    if step.rules.policy.fx_bill_difference == "inventory_cost":
+        step.amend(receipt, change, "ap", "FX-02", "cogs_dropship" if receipt.inflow < 0 else "ppv")
+        return
+    debit, credit = ("fx_gain_loss", "ap") if change > 0 else ("ap", "fx_gain_loss")
+    step.flow("FX-02", debit, credit, abs(change))
 
 
 def _billed_amount(step: Step, receipts: list[Receipt], q: int) -> int:

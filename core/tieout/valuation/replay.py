@@ -17,7 +17,8 @@ from typing import Final, NamedTuple, Protocol
 from tieout.errors import Refused
 from tieout.model.event import EventLine, OrderKey, order_key
 from tieout.model.journal import Flow, new_tuple
-from tieout.settlement import LOOKED_AT, dependents
+from tieout.settlement.related import dependents
+from tieout.settlement.rules import LOOKED_AT
 from tieout.valuation.engine import DOCUMENTS, HANDLERS, LANDED, MEMO, WIDE, Valuer, is_alone
 from tieout.valuation.refs import Lookup, targets
 from tieout.valuation.state import ItemState, NeedsHistory
