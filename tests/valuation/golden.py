@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from ruamel.yaml import YAML
 from tests.valuation.reference import by_cause
 
 from tieout.model.event import Event
+from tieout.model.facts import NO_FACTS, Bom, Facts, Part, Price
 from tieout.model.journal import Flow
 from tieout.model.master import Item
 from tieout.model.money import to_minor
@@ -96,8 +99,24 @@ def items_of(case: Mapping[str, Any]) -> dict[str, Item]:
     }
 
 
+def facts_of(case: Mapping[str, Any]) -> Facts:
+    """What the case's items are sold for alone, and what they are made of."""
+    prices = [
+        Price(item["sku"], date.min, Fraction(item["stand_alone_price"]))
+        for item in case.get("items", [])
+        if "stand_alone_price" in item
+    ]
+    boms = [
+        Bom(item["sku"], date.min, tuple(Part(sku, Fraction(q)) for sku, q in item["components"].items()))
+        for item in case.get("items", [])
+        if "components" in item
+    ]
+    return Facts(prices=prices, boms=boms)
+
+
 def run(case: Mapping[str, Any], arrived: int = 9) -> Books:
-    return books(events_of(case, arrived), case.get("policy", {}), case.get("currency", "USD"), items_of(case))
+    events, policy, currency = events_of(case, arrived), case.get("policy", {}), case.get("currency", "USD")
+    return books(events, policy, currency, items_of(case), facts_of(case))
 
 
 def expected(case: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -136,10 +155,14 @@ def actual(found: Books, names: Iterable[str], shape: Mapping[str, int | dict[st
 
 
 def books(
-    events: Iterable[Event], policy: Mapping[str, Any], currency: str = "USD", items: Mapping[str, Item] | None = None
+    events: Iterable[Event],
+    policy: Mapping[str, Any],
+    currency: str = "USD",
+    items: Mapping[str, Item] | None = None,
+    facts: Facts = NO_FACTS,
 ) -> Books:
     """Value events with the engine."""
-    found = value(events, policy, currency=currency, items=items)
+    found = value(events, policy, currency=currency, items=items, facts=facts)
     roles, by_item = lines_by_event(flow for m in found.movements for flow in m.flows if flow.row not in MEMO_ROWS)
     keys = {(m.line.event_id, m.line.line_id): m for m in found.movements}
     stock = [h for h in found.holdings if h.role in STOCK_ROLES]
