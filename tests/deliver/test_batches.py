@@ -14,7 +14,7 @@ from tieout import failpoints
 from tieout.connector import BatchLedger, Idempotency
 from tieout.deliver.drain import Drained, drain
 from tieout.deliver.settings import SECOND, Delivery
-from tieout.errors import Retryable
+from tieout.errors import Retryable, VendorError
 from tieout.model.journal import Flow, Receipt
 from tieout.store import outbox
 from tieout.store.schema import entry
@@ -114,7 +114,13 @@ def test_sending_is_committed_for_all_before_the_first_byte_leaves(lane_of: Any)
     served = lane_of(PER_ITEM, size=6)
     seen: list[list[str]] = []
     real = served.ledger.deliver_many
-    served.ledger.deliver_many = lambda *given: seen.append(served.states()) or real(*given)
+
+    def watched(*given: Any) -> list[Receipt | VendorError]:
+        seen.append(served.states())
+        answers: list[Receipt | VendorError] = real(*given)
+        return answers
+
+    served.ledger.deliver_many = watched
     assert served.drain().posted == 6
     assert seen == [["sending"] * 6]
 

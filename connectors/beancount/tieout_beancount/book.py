@@ -190,6 +190,8 @@ class Book:
         self._files[path] = (after, parsed)
         added.transactions = parsed.transactions[len(parsed.transactions) - len(added.transactions) :]
         self._index(path, added)
+        if added.includes:
+            self._refresh()  # what is included from now on belongs to the ledger too
 
     def _intent(self) -> Path:
         return self.main.with_name(f".{self.main.name}.intent")

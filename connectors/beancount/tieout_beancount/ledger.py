@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from tieout import (
     Account,
@@ -25,6 +25,9 @@ from tieout import (
     Money,
     Receipt,
     Rejected,
+    Retryable,
+    Sending,
+    VendorError,
 )
 from tieout_beancount.book import Book
 from tieout_beancount.config import BeancountConfig
@@ -32,6 +35,14 @@ from tieout_beancount.parse import Posting, Transaction, parse
 from tieout_beancount.text import KINDS, ROOTS, quoted, render
 
 _TYPES = dict(zip(ROOTS, ("asset", "liability", "equity", "income", "expense"), strict=True))
+
+
+class _Batch(NamedTuple):
+    """Entries of one call on their way into the files, and the accounts and references they bring."""
+
+    writing: dict[Path, list[bytes]]
+    opened: set[str]
+    references: set[str]
 
 
 class BeancountLedger:
@@ -44,10 +55,11 @@ class BeancountLedger:
         roles=("ledger",),
         config=BeancountConfig,
         capabilities=Capabilities(
-            idempotency=Idempotency(unique_reference=True, lookup="by_reference"),
+            idempotency=Idempotency(unique_reference=True, lookup="by_reference", batch="per_item"),
             documents=KINDS,
             dimensions=("*",),  # any: they are metadata of a posting
             locks=True,
+            batch_size_max=500,
             lines_max=100_000,
             narration_length_max=100_000,
             reference_length_max=64,
@@ -127,15 +139,44 @@ class BeancountLedger:
         `key` is not needed: the reference is unique for ever. Rejected: TO6101 not an entry, TO6102 unknown account,
         TO6103 the reference bears other content, TO6104 account not open, TO6108 locked day. Retryable: TO6105.
         """
-        sent = self._sent(body)
-        self._book.main.parent.mkdir(parents=True, exist_ok=True)
-        with self._book.held():
-            return self._deliver(sent, body)
+        (answer,) = self.deliver_many(body, key, (Sending("", body, key),))
+        if isinstance(answer, VendorError):
+            raise answer
+        return answer
 
-    def _deliver(self, sent: Transaction, body: bytes) -> Receipt:
+    def join(self, documents: Sequence[Sending]) -> bytes:
+        """The entries one after another, as they are appended."""
+        return b"\n".join(each.body for each in documents)
+
+    def deliver_many(self, body: bytes, key: str, documents: Sequence[Sending]) -> list[Receipt | VendorError]:
+        """Appends the entries, each file in one write: all that go to a file get into it, or none. An entry that is
+        refused, for a reason that `deliver` names, leaves the others alone."""
+        self._book.main.parent.mkdir(parents=True, exist_ok=True)
+        answers: list[VendorError | str] = []  # a reference: answered by what is in the ledger at the end
+        batch = _Batch({}, set(), set())
+        with self._book.held():
+            self._begin()
+            for each in documents:
+                try:
+                    answers.append(self._take(each.body, batch))
+                except VendorError as error:
+                    answers.append(error)
+            failed: Retryable | None = None
+            try:
+                for path, entries in batch.writing.items():
+                    self._book.append(path, b"\n".join(entries))
+            except Retryable as error:  # later files may need accounts that this one opens: they wait with it
+                failed = error
+            return [self._answer(each, failed) if isinstance(each, str) else each for each in answers]
+
+    def _begin(self) -> None:
         if not self._book.main.exists():
             title = f'option "title" {quoted(self._config.title)}\n'
             self._book.create(self._book.main, f'{title}option "operating_currency" {quoted(self._currency)}\n')
+
+    def _take(self, body: bytes, batch: _Batch) -> str:
+        """Puts an entry among those to be written, unless the ledger has it. Returns its reference."""
+        sent = self._sent(body)
         for path, there in self._book.find(sent.reference):
             if _content(there) != _content(sent):
                 raise Rejected(
@@ -145,17 +186,25 @@ class BeancountLedger:
                     amount=f"{_volume(sent)} {sent.postings[0].currency}",
                     fix="put the entry back as it was delivered, or accept the edit",
                 )
-            return self._receipt(path, there)
+            return sent.reference
+        if sent.reference in batch.references:
+            return sent.reference
         locked = self._locked()
         if locked is not None and sent.day <= locked:
             raise Rejected(
                 f"the ledger is locked through {locked}", code="TO6108", where=sent.reference, fix="use a later day"
             )
-        opens = self._opens(sent)
-        path = self._file_for(sent.day)
-        self._book.append(path, opens.encode() + body)
-        path, there = self._book.find(sent.reference)[0]
-        return self._receipt(path, there)
+        opens = self._opens(sent, batch.opened)
+        batch.writing.setdefault(self._file_for(sent.day), []).append(opens.encode() + body)
+        batch.opened.update(p.account for p in sent.postings)
+        batch.references.add(sent.reference)
+        return sent.reference
+
+    def _answer(self, reference: str, failed: Retryable | None) -> Receipt | VendorError:
+        found = self._book.find(reference)
+        if found:
+            return self._receipt(*found[0])
+        return failed or Fatal(f"{reference} was written and is not in the ledger", where=str(self._config.path))
 
     def _sent(self, body: bytes) -> Transaction:
         parsed = parse(body.decode("utf-8", "replace"))
@@ -163,8 +212,8 @@ class BeancountLedger:
             raise Rejected("the body is not one entry with our reference", code="TO6101", fix="send rendered bytes")
         return parsed.transactions[0]
 
-    def _opens(self, sent: Transaction) -> str:
-        """`open` directives for the accounts that the ledger does not open yet."""
+    def _opens(self, sent: Transaction, opened_before: set[str]) -> str:
+        """`open` directives for the accounts that neither the ledger nor an entry before this one opens."""
         lines = []
         for account in dict.fromkeys(p.account for p in sent.postings):
             opened = self._book.opens.get(account)
@@ -173,7 +222,7 @@ class BeancountLedger:
                 day = f"opened on {opened[0]}" if opened and opened[0] > sent.day else f"closed on {closed}"
                 message = f"{account} is {day}, the entry is of {sent.day}"
                 raise Rejected(message, code="TO6104", where=sent.reference, fix="correct the open or close directive")
-            if opened is None:
+            if opened is None and account not in opened_before:
                 lines.append(self._open(account, sent))
         return "\n".join([*lines, ""]) + "\n" if lines else ""
 
