@@ -1,0 +1,291 @@
+"""The connector: streams of orders, transfers, adjustments and payouts, and the shop's own stock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+from tieout import (
+    Context,
+    Drift,
+    Endpoint,
+    Fatal,
+    Finding,
+    FixedToken,
+    Http,
+    Manifest,
+    Page,
+    Points,
+    Purse,
+    StockReport,
+    StockRow,
+    Stream,
+    VendorError,
+)
+from tieout_shopify.adjustments import adjustment_records
+from tieout_shopify.config import PLANS, VERSION, ShopifyConfig
+from tieout_shopify.graphql import GraphQL, Look, nodes
+from tieout_shopify.orders import order_record, short
+from tieout_shopify.queries import CHANGED_ORDERS, LOCATIONS, PAYOUT_LINES, PAYOUTS, SHOP, STOCK, TRANSFERS
+
+ORDERS_A_PAGE = 25
+IDS_A_PAGE = 250
+WINDOW_DAYS = 60  # orders older than this need the scope read_all_orders
+SCOPES = {
+    "orders": {"read_orders", "read_products", "read_inventory", "read_returns"},
+    "transfers": {"read_inventory_transfers", "read_inventory_shipments"},
+    "adjustments": {"read_reports"},
+    "payouts": {"read_shopify_payments_payouts"},
+}
+
+
+class Shopify:
+    """Source connector `shopify` (see the README for its configuration)."""
+
+    manifest: ClassVar[Manifest] = Manifest(
+        name="shopify",
+        vendor="Shopify",
+        version="0.1.0",
+        vendor_api=f"Admin GraphQL {VERSION}",
+        roles=("source",),
+        config=ShopifyConfig,
+        hosts=("*.myshopify.com", "storage.googleapis.com"),
+        rate_limits={"points": "2,000 held, 100 a second (standard plan)", "query": "1,000 points"},
+        streams=(
+            Stream(
+                name="orders",
+                key=("id",),
+                revision="updatedAt",
+                cursor="time of the last change seen",
+                lag_seconds=60,
+                webhook="orders/updated",
+                personal=("customer",),
+            ),
+            Stream(
+                name="transfers",
+                key=("id",),
+                cursor="none: open transfers are read anew",
+                webhook="inventory_transfers/updated",
+            ),
+            Stream(
+                name="adjustments", key=("group", "item", "location"), cursor="end of the last window", lag_seconds=300
+            ),
+            Stream(name="payouts", key=("id",), cursor="day of the oldest payout that may change", lag_seconds=3_600),
+            Stream(name="stock", key=("item", "location"), kind="stock"),
+        ),
+    )
+
+    def __init__(self, context: Context) -> None:
+        config = context.config
+        if not isinstance(config, ShopifyConfig):
+            raise Fatal("the configuration is not a ShopifyConfig", fix="validate it with manifest.config")
+        self._config = config
+        self._now = context.now
+        points = Points(*PLANS[config.plan], now=lambda: context.now().timestamp())
+        way: dict[str, Any] = (
+            {"oauth": self._endpoint()}
+            if config.token is None
+            else {"auth": FixedToken("X-Shopify-Access-Token", config.token.get)}
+        )
+        self.http: Http = context.http(
+            base_url=config.base_url, purse=Purse((points,), in_flight_max=4), look=Look(points), **way
+        )
+        self._graph = GraphQL(self.http)
+
+    def _endpoint(self) -> Endpoint | None:
+        config = self._config
+        if config.client_id is None or config.client_secret is None:
+            return None
+        consent = config.grant == "authorization_code"
+        return Endpoint(
+            url=config.token_url,
+            client_id=config.client_id.get,
+            client_secret=config.client_secret.get,
+            client="json",
+            grant="refresh_token" if consent else "client_credentials",
+            header="X-Shopify-Access-Token",
+            prefix="",
+            scope=",".join(sorted(set().union(*SCOPES.values()))) if consent else "",
+            life_seconds_default=86_399,
+            consent_url=f"https://{config.shop}/admin/oauth/authorize" if consent else "",
+            exchange_fields={"expiring": "1"},
+            account_fields={"shop": config.shop},
+            pkce=False,
+        )
+
+    # ── what is there ──────────────────────────────────────────────────────────────────────────────────────────────
+    def check(self) -> list[Finding]:
+        """Reaches the shop; missing scopes, and the window of orders that the scopes let us see."""
+        try:
+            found = self._graph.ask(SHOP)
+        except VendorError as error:
+            return [Finding("error", error.message, error.fix or "")]
+        shop = found["shop"]
+        findings = [
+            Finding("ok", f"connected to {shop['name']} ({shop['currencyCode']}, {shop['ianaTimezone']})"),
+        ]
+        held = {scope["handle"] for scope in found["currentAppInstallation"]["accessScopes"]}
+        wanted = [stream.name for stream in self._config.streams] or list(SCOPES)
+        for stream in wanted:
+            missing = sorted(SCOPES.get(stream, set()) - held)
+            if missing:
+                findings.append(
+                    Finding("error", f"{stream}: scope {', '.join(missing)} is missing", "add it to the app")
+                )
+        if "orders" in wanted and "read_all_orders" not in held:
+            since = (self._now() - timedelta(days=WINDOW_DAYS)).date()
+            findings.append(
+                Finding(
+                    "warning",
+                    f"without the scope read_all_orders only orders created since {since} can be seen, silently",
+                    "ask Shopify for the scope, or begin with a cut-over after that day",
+                )
+            )
+        return findings
+
+    def streams(self) -> Sequence[Stream]:
+        names = {stream.name for stream in self._config.streams}
+        return [stream for stream in self.manifest.streams if not names or stream.name in names]
+
+    def pull(self, stream: str, cursor: str | None, until: datetime) -> Iterator[Page]:
+        since = datetime.fromisoformat(cursor) if cursor else self._config.history_from
+        pulls = {
+            "orders": self._orders,
+            "transfers": self._transfers,
+            "adjustments": self._adjustments,
+            "payouts": self._payouts,
+        }
+        return pulls[stream](since, until.astimezone(UTC))
+
+    # ── orders ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _orders(self, since: datetime | None, until: datetime) -> Iterator[Page]:
+        """Orders changed since a mark, in order of their change. Sorted so, one that changes while we read moves to the
+        end and is seen again; equal times are common, so the bound is inclusive."""
+        begin = since - timedelta(seconds=self._config.overlap_seconds) if since else None
+        end = until - timedelta(seconds=self._config.lag_seconds)
+        terms = [f"updated_at:>='{stamp(begin)}'"] if begin else []
+        query = " ".join([*terms, f"updated_at:<'{stamp(end)}'"])
+        found = self._graph.pages(CHANGED_ORDERS, lambda data: data["orders"], first=IDS_A_PAGE, query=query)
+        empty = True
+        for page in found:
+            for start in range(0, len(page), ORDERS_A_PAGE):
+                chunk = page[start : start + ORDERS_A_PAGE]
+                records = [order_record(self._graph, node["id"], self._config.item_key) for node in chunk]
+                mark = datetime.fromisoformat(chunk[-1]["updatedAt"])
+                yield Page(records=[r for r in records if r is not None], cursor=stamp(mark), watermark=mark)
+                empty = False
+        if empty or (since is not None and end > since):
+            yield Page(records=[], cursor=stamp(max(end, since) if since else end), watermark=end)
+
+    # ── transfers ──────────────────────────────────────────────────────────────────────────────────────────────────
+    def _transfers(self, since: datetime | None, until: datetime) -> Iterator[Page]:
+        """Every transfer, each run: transfers have no time of change, and one that is done may be the one that changed
+        since. Unchanged ones are duplicates and cost a look-up each."""
+        mark = stamp(until)
+        for page in self._graph.pages(TRANSFERS, lambda data: data["inventoryTransfers"], first=10, query=None):
+            yield Page(records=[self._transfer(node) for node in page], cursor=mark)
+        yield Page(records=[], cursor=mark, watermark=until)
+
+    def _transfer(self, node: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "id": short(node["id"]),
+            "name": node["name"],
+            "status": node["status"],
+            "createdAt": node["dateCreated"],
+            "origin": _place(node["origin"]),
+            "destination": _place(node["destination"]),
+            "shipments": [
+                {
+                    "id": short(shipment["id"]),
+                    "name": shipment["name"],
+                    "status": shipment["status"],
+                    "shippedAt": shipment["dateShipped"] or shipment["dateCreated"],
+                    "receivedAt": shipment["dateReceived"],
+                    "lines": [
+                        {
+                            "id": short(line["id"]),
+                            "item": self._item(line["inventoryItem"]),
+                            "quantity": line["quantity"],
+                            "accepted": line["acceptedQuantity"],
+                            "rejected": line["rejectedQuantity"],
+                        }
+                        for line in nodes(shipment["lineItems"], f"shipment {shipment['name']}")
+                    ],
+                }
+                for shipment in nodes(node["shipments"], f"transfer {node['name']}")
+            ],
+        }
+
+    def _item(self, item: Mapping[str, Any] | None) -> str:
+        if item is None:
+            return ""
+        return short(item["id"]) if self._config.item_key == "inventory_item" or not item["sku"] else str(item["sku"])
+
+    # ── adjustments and payouts ────────────────────────────────────────────────────────────────────────────────────
+    def _adjustments(self, since: datetime | None, until: datetime) -> Iterator[Page]:
+        begin = since or until - timedelta(days=WINDOW_DAYS)
+        yield from adjustment_records(self._graph, begin, until, self._config.item_key)
+
+    def _payouts(self, since: datetime | None, until: datetime) -> Iterator[Page]:
+        """Payouts since the oldest that was still under way, each with the movements it settles."""
+        query = f"issued_at:>='{stamp(since - timedelta(days=7))}'" if since else None
+        oldest = until
+        for page in self._graph.pages(PAYOUTS, _payouts_of, first=25, query=query):
+            records = []
+            for node in page:
+                if node["status"] == "SCHEDULED":
+                    oldest = min(oldest, datetime.fromisoformat(node["issuedAt"]))
+                records.append({**node, "id": short(node["id"]), "movements": list(self._movements(short(node["id"])))})
+            yield Page(records=records, cursor=stamp(oldest))
+        yield Page(records=[], cursor=stamp(oldest), watermark=until)
+
+    def _movements(self, payout: str) -> Iterator[dict[str, Any]]:
+        query = f"payments_transfer_id:{payout}"
+        for page in self._graph.pages(PAYOUT_LINES, _movements_of, first=100, query=query):
+            for node in page:
+                if not node["test"]:
+                    yield {**node, "id": short(node["id"])}
+
+    # ── stock ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    def stock(self, as_of: datetime) -> StockReport | None:
+        """`on_hand` of every tracked item at every location, inactive levels with it: they keep their units."""
+        rows = []
+        for page in self._graph.pages(LOCATIONS, lambda data: data["locations"], first=250):
+            for location in page:
+                rows += list(self._levels(location["id"]))
+        return StockReport(self._now().astimezone(UTC), tuple(rows))
+
+    def _levels(self, location: str) -> Iterator[StockRow]:
+        def levels(data: Mapping[str, Any]) -> Mapping[str, Any] | None:
+            found: Mapping[str, Any] | None = (data["location"] or {}).get("inventoryLevels")
+            return found
+
+        for page in self._graph.pages(STOCK, levels, location=location, first=100):
+            for level in page:
+                held = {quantity["name"]: quantity["quantity"] for quantity in level["quantities"]}
+                if "on_hand" not in held:
+                    raise Drift("an inventory level has no on_hand", code="TO6505", where=level["id"])
+                if level["item"]["tracked"]:
+                    yield StockRow(self._item(level["item"]), short(location), str(held["on_hand"]))
+
+
+def _payouts_of(data: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    found: Mapping[str, Any] | None = (data["shopifyPaymentsAccount"] or {}).get("payouts")
+    return found
+
+
+def _movements_of(data: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    found: Mapping[str, Any] | None = (data["shopifyPaymentsAccount"] or {}).get("balanceTransactions")
+    return found
+
+
+def _place(snapshot: Mapping[str, Any] | None) -> str:
+    """A location's id; its name where the location was deleted."""
+    if snapshot is None:
+        return ""
+    return short((snapshot["location"] or {}).get("id", "")) or str(snapshot["name"])
+
+
+def stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
