@@ -149,6 +149,11 @@ def is_alone(line: EventLine) -> bool:
     return bool(line.item) and line.type not in WIDE and not (line.extra and "to_item" in line.extra)
 
 
+STATES_MAX: Final = 50_000  # items whose states are held in memory
+MOVEMENTS_MAX: Final = 200_000  # movements held in detail over all items, some 120 MB
+MOVEMENTS_MIN: Final = 16  # of one item, while it is held at all
+
+
 class Known(NamedTuple):
     """What valuation needs of an item's master data."""
 
@@ -175,7 +180,8 @@ class Valuer:
         methods: Mapping[str, type[CostMethod]] = BUILTIN,
         admit: Callable[[EventLine], None] | None = None,
         lookup: Lookup | None = None,
-        states_max: int = 50_000,
+        states_max: int = STATES_MAX,
+        movements_max: int = MOVEMENTS_MAX,
         facts: Facts = NO_FACTS,
     ) -> None:
         self.facts = facts
@@ -187,6 +193,7 @@ class Valuer:
         self.lookup = lookup
         self.states: OrderedDict[str, ItemState] = OrderedDict()
         self.states_max = states_max
+        self.movements_max = movements_max
         self._find_item = items
         self._items: dict[str, Item] = {}
         self._known: dict[str, Known] = {}
@@ -196,6 +203,10 @@ class Valuer:
     def terms(self) -> Terms:
         """What the money side of a line is settled under."""
         return Terms(self.currency, self.lookup, self.facts, self._policy, self.book.day)
+
+    def rate_at(self, currency: str, at: int) -> Fraction | None:
+        """The exchange rate of the company's day of an instant; see `Facts.rate`."""
+        return self.facts.rate(currency, self.book.day(at))
 
     def _policy(self, line: EventLine) -> Policy:
         return self.book.at(line.at, "", line.channel).policy
@@ -252,6 +263,25 @@ class Valuer:
 
     def restore(self, sku: str, data: bytes) -> None:
         self.states[sku] = ItemState.restore(data)
+
+    def bound(self, save: Callable[[str, OrderKey, bytes], None]) -> None:
+        """Keep what is held in memory within `states_max` items and `movements_max` movements over all of them: first
+        every state lets go of its older movements, then the items not used for longest go, each with a checkpoint."""
+        states = self.states
+        held = sum([len(state.moves) for state in states.values()])
+        if held > self.movements_max:
+            keep = self.movements_max // (2 * len(states))  # half, so that this is seldom done
+            for state in states.values():
+                state.shorten(max(keep, MOVEMENTS_MIN))
+            held = sum([len(state.moves) for state in states.values()])
+        if held > self.movements_max or len(states) > self.states_max:
+            for item in [sku for sku, state in states.items() if not state.links]:  # linked ones stay together
+                if held <= self.movements_max and len(states) <= self.states_max:
+                    break
+                state = states.pop(item)
+                held -= len(state.moves)
+                if state.last_key is not None and state.unsaved:
+                    save(item, state.last_key, state.snapshot())
 
     # ---- stepping
 

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from tieout.errors import Refused, UsageError
 from tieout.model.catalogue import EVENT_TYPES
-from tieout.model.event import EPOCH, Event, EventLine, Line, lines_of, order_key
+from tieout.model.event import EPOCH, Event, EventLine, Line, MissingRateError, RateFinder, lines_of, order_key
 from tieout.model.facts import NO_FACTS, Facts
 from tieout.model.journal import Consumed, Flow
 from tieout.model.master import Item
@@ -147,14 +147,17 @@ def value(
     an item whose unit is the events' own. `facts`: bills of materials, routings, prices, rates, each as of a day."""
     known = list(events)[:as_known] if as_known is not None else list(events)
     find = _finder(items)
-    valuer = Valuer(book_of(policy), find, currency, timezone, methods=methods, states_max=2**62, facts=facts)
+    valuer = Valuer(
+        book_of(policy), find, currency, timezone, methods=methods, states_max=2**62, movements_max=2**62, facts=facts
+    )
     history = MemoryHistory(valuer.touches)
     valuer.lookup = history
-    lines, unknown = _exploded(valuer, current_lines(known, find, currency))
+    missing: list[tuple[EventLine, Refused]] = []
+    lines, unknown = _exploded(valuer, current_lines(known, find, currency, valuer.rate_at, missing))
     lines += _standards(valuer, lines)
     history.add(lines)
     answers: dict[Key, tuple[EventLine, list[Flow], Refused | None]] = {
-        (line.event_id, line.line_id): (line, [], error) for line, error in unknown
+        (line.event_id, line.line_id): (line, [], error) for line, error in (*missing, *unknown)
     }
     for result in advance(valuer, history, [Change(line) for line in lines]):
         answers[(result.line.event_id, result.line.line_id)] = (result.line, result.flows, result.error)
@@ -201,8 +204,15 @@ def book_of(policy: Policy | PolicyBook | Mapping[str, Any]) -> PolicyBook:
     return PolicyBook.of(**dict(policy))
 
 
-def current_lines(events: Iterable[Event | EventLine], find: Callable[[str], Item], currency: str) -> list[EventLine]:
-    """Lines of the events as they stand: of each id the highest (revision, content), unless that one is void."""
+def current_lines(
+    events: Iterable[Event | EventLine],
+    find: Callable[[str], Item],
+    currency: str,
+    rates: RateFinder | None = None,
+    missing: list[tuple[EventLine, Refused]] | None = None,
+) -> list[EventLine]:
+    """Lines of the events as they stand: of each id the highest (revision, content), unless that one is void. Foreign
+    amounts are converted by `rates`; events for whose day there is none go to `missing`, where that is given."""
     best: dict[str, tuple[tuple[int, bytes], Event]] = {}
     lines: dict[Key, EventLine] = {}
     for event in events:
@@ -216,15 +226,40 @@ def current_lines(events: Iterable[Event | EventLine], find: Callable[[str], Ite
         if held is None or rank > held[0]:
             best[event.id] = (rank, event)
     for _, event in best.values():
-        if not event.void:
-            for line in lines_of(_in_stock_units(event, find), currency=currency):
-                lines[(line.event_id, line.line_id)] = line
+        if event.void:
+            continue
+        event = _in_stock_units(event, find)
+        try:
+            found = lines_of(event, currency=currency, rates=rates)
+        except MissingRateError as error:
+            if missing is None:
+                raise
+            missing += [(line, _no_rate(line, error)) for line in lines_of(event, currency=currency, rates=_unpriced)]
+            continue
+        for line in found:
+            lines[(line.event_id, line.line_id)] = line
     return list(lines.values())
 
 
-def _exploded(
-    valuer: Valuer, lines: Sequence[EventLine]
-) -> tuple[list[EventLine], list[tuple[EventLine, Refused]]]:
+def _unpriced(currency: str, at: int) -> Fraction:
+    """No worth in our currency: for lines that only say what was refused."""
+    del currency, at
+    return Fraction(0)
+
+
+def _no_rate(line: EventLine, error: MissingRateError) -> Refused:
+    line.amount = None
+    return Refused(
+        str(error).removeprefix("rate: "),
+        code="TO4030",
+        where=f"{line.type} {line.document or line.event_id}",
+        fix=f"give the event its rate, or the rates of {error.currency} among the facts",
+        item=line.item,
+        quantity=from_scaled(line.quantity),
+    )
+
+
+def _exploded(valuer: Valuer, lines: Sequence[EventLine]) -> tuple[list[EventLine], list[tuple[EventLine, Refused]]]:
     """Lines with bundles replaced by what they are made of; an event with a bundle nobody knows is refused whole."""
     by_name: dict[tuple[str, str], list[EventLine]] = {}
     for line in lines:
@@ -447,13 +482,20 @@ def _movement_dict(m: Movement, currency: str) -> dict[str, Any]:
 
 
 def _flow_dict(flow: Flow, currency: str) -> dict[str, Any]:
-    out = {
+    out: dict[str, Any] = {
         "row": flow.row,
         "debit": flow.debit,
         "credit": flow.credit,
         "amount": from_minor(flow.amount, currency),
         "quantity": from_scaled(flow.quantity),
     }
+    extra = flow.line.extra or {}
+    if extra.get("currency", currency) != currency and "rate" in extra:
+        out["original"] = {"currency": extra["currency"], "rate": extra["rate"]}
+        if flow.amount == flow.line.amount and "foreign" in extra:
+            out["original"]["amount"] = extra["foreign"]
+    if flow.at:
+        out["date"] = _date(flow.at)
     if flow.row in MEMO_ROWS:
         out["memo"] = "value ledger only"
     if flow.affected is not None:
