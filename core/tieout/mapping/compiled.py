@@ -108,7 +108,7 @@ class CompiledMapping:
         events = []
         for event in self.spec.events:
             clock = Clockwork(where, EVENT_TYPES[event.type].phase, self.spec.time_of_day)
-            casts: dict[str, Cast] = {**CASTS, "when": lambda values, at=clock.instant: list(map(at, values))}  # type: ignore[misc]
+            casts: dict[str, Cast] = {**CASTS, "when": clock.instants}
             events.append(BoundEvent(binder, event, casts, source, context.currency))
         return _Program(bind_skips(binder, self.spec.skip), events)
 

@@ -1,11 +1,16 @@
-"""Who an event is and what it says: 16-byte hashes over canonical text, the same for every arrival order and machine.
+"""Who an event is and what it says: 16 bytes made of canonical text, the same for every arrival order and machine.
 
-`event_key` hashes company id, connection id (immutable, not its name), stream, the vendor's transaction id, line id or
-empty, event type and role within the mapping. `content_key` hashes what the line says.
+`event_key` is 6 bytes that ascend with the vendor's numbers, then 10 of a hash over company id, connection id (immutable,
+not its name), stream, the vendor's transaction id, line id or empty, event type and role within the mapping. The first six
+are for locality only: neighbouring documents lie on neighbouring pages of an index, so a batch touches a few of them and
+not all. What tells events apart is the hash: 80 bits beside the number, which at a thousand million events leaves a chance
+of a collision below one in a million. `content_key` hashes what the line says.
 """
 
 from __future__ import annotations
 
+import re
+import string
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, Final
@@ -17,6 +22,11 @@ from tieout.mapping.paths import Path
 from tieout.model.event import EventLine
 
 KEY_BYTES: Final = 16
+NUMBER_BYTES: Final = 6
+HASH_BYTES: Final = KEY_BYTES - NUMBER_BYTES
+_DIGITS_MAX: Final = 14  # all numbers of 14 digits are below 2 ** 48
+_EDGES: Final = string.ascii_letters + "-_/#: "
+_OTHERS: Final = re.compile(r"[^0-9]+")
 _PART: Final = "\x1f"  # parts are kept apart by a sign that ids of ours never hold
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 
@@ -46,11 +56,27 @@ def event_key(
 def key_columns(prefix: str, transactions: Sequence[str], lines: Sequence[str]) -> list[str]:
     """`event_key` of many events at once. The length of the transaction id keeps it apart from the line id."""
     return [
-        blake2b(
-            f"{prefix}{len(transaction)}{_PART}{transaction}{_PART}{line}".encode(), digest_size=KEY_BYTES
+        f"{number:012x}"
+        + blake2b(
+            f"{prefix}{len(transaction)}{_PART}{transaction}{_PART}{line}".encode(), digest_size=HASH_BYTES
         ).hexdigest()
-        for transaction, line in zip(transactions, lines, strict=True)
+        for number, transaction, line in zip(numbers_in(transactions), transactions, lines, strict=True)
     ]
+
+
+def numbers_in(texts: Sequence[str]) -> list[int]:
+    """The number in each text, below 2 ** 48; 0 where there is none. `S-1000` has 1000, `A-7/3` has 73."""
+    return [
+        int(digits)
+        if (digits := text.strip(_EDGES)).isdecimal() and digits.isascii() and len(digits) <= _DIGITS_MAX
+        else _number_in(text)
+        for text in texts
+    ]
+
+
+def _number_in(text: str) -> int:
+    digits = _OTHERS.sub("", text)
+    return int(digits[-_DIGITS_MAX:]) if digits else 0
 
 
 def content_key(line: EventLine) -> bytes:

@@ -7,7 +7,7 @@ does not exist is refused, but the start of a day that begins in a gap is the fi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -22,6 +22,7 @@ _ISO_TIME: Final = re.compile(
     r"(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
 )
 _ISO_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+CLOCKS_MAX: Final = 200_000  # texts remembered: the seconds of a day with an offset, and as many days
 _CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?")
 
 
@@ -68,6 +69,33 @@ class Clockwork:
         self.phase = phase
         self.time_of_day = time_of_day
         self._plain: dict[date, int | None] = {}
+        self._days: dict[str, int] = {}
+        self._clocks: dict[str, int] = {}
+
+    def instants(self, values: Sequence[Any]) -> list[int]:
+        """`instant` of many values. Times with an offset, which recur, are put together from their day and their clock."""
+        days, clocks = self._days, self._clocks
+        try:
+            return [days[value[:10]] + clocks[value[10:]] for value in values]
+        except (KeyError, TypeError):
+            pass  # something not met before, or no text: one by one, remembering
+        return [self._remembered(value) for value in values]
+
+    def _remembered(self, value: Any) -> int:
+        if type(value) is not str or len(value) <= 10:
+            return self.instant(value)
+        day, clock = value[:10], value[10:]
+        if day in self._days and clock in self._clocks:
+            return self._days[day] + self._clocks[clock]
+        moment = parse_when(value)
+        found = self.instant(value)
+        if isinstance(moment, datetime) and moment.tzinfo is not None:
+            if len(self._clocks) + len(self._days) > CLOCKS_MAX:
+                self._days.clear()
+                self._clocks.clear()
+            begin = micros(datetime.fromisoformat(day).replace(tzinfo=UTC) - _EPOCH)
+            self._days[day], self._clocks[clock] = begin, found - begin
+        return found
 
     def instant(self, value: Any) -> int:
         """UTC microseconds of a date or time; ValueError when it is neither, or does not exist in the zone."""

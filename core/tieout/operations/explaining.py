@@ -336,7 +336,7 @@ def _page(rx: Tx, desk: Desk, why: Why) -> dict[str, Any]:
     own = sorted({(flow.row, flow.debit, flow.credit) for flow in why.own})
     unit = unit_cost(abs(line.quantity), final, money)
     words = [
-        f"{line.document or line.event_id[:12]}  {line.type}  {line.item}  {from_scaled(line.quantity)}"
+        f"{line.document or line.event_id[:16]}  {line.type}  {line.item}  {from_scaled(line.quantity)}"
         + (f" at {line.location}" if line.location else "")
         + f"  {day}",
         f"  final cost {from_minor(final, money)} {money}" + (f", {unit} a unit" if unit else ""),

@@ -11,7 +11,6 @@ million records of one stream leaves a chance of a collision below one in a mill
 from __future__ import annotations
 
 import re
-import string
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,14 +19,10 @@ from operator import itemgetter
 from typing import Any
 
 from tieout.connector import Stream
-from tieout.mapping.identity import transaction_text
+from tieout.mapping.identity import HASH_BYTES, NUMBER_BYTES, numbers_in, transaction_text
 from tieout.mapping.paths import parse_path
 from tieout.pull.canonical import encode_value
 
-NUMBER_BYTES = 6
-_NUMBER_MAX = 1 << (8 * NUMBER_BYTES)
-EDGES = string.ascii_letters + "-_/#: "
-_DIGITS = re.compile(r"[^0-9]+")
 _NUMERIC = re.compile(r"[+-]?\d+(\.\d+)?")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?")
 
@@ -61,18 +56,14 @@ class Identity:
         """Record keys."""
         prefix = self._prefix
         return [
-            (
-                int(digits)
-                if (digits := one.strip(EDGES)).isdecimal() and digits.isascii() and len(digits) < 15
-                else number_in(one)
-            ).to_bytes(NUMBER_BYTES, "big")
-            + sha256(f"{prefix}{len(one)}\x1f{one}\x1f{line}".encode()).digest()[:10]
-            for one, line in ids
+            number.to_bytes(NUMBER_BYTES, "big")
+            + sha256(f"{prefix}{len(transaction)}\x1f{transaction}\x1f{line}".encode()).digest()[:HASH_BYTES]
+            for number, (transaction, line) in zip(numbers_in([one for one, _ in ids]), ids, strict=True)
         ]
 
     def nameless(self, content: bytes) -> bytes:
         """The key of a record without an id: its content, so that a second delivery is a duplicate."""
-        return bytes(NUMBER_BYTES) + sha256(self._prefix.encode() + b"?" + content).digest()[:10]
+        return bytes(NUMBER_BYTES) + sha256(self._prefix.encode() + b"?" + content).digest()[:HASH_BYTES]
 
     def revisions(self, records: Sequence[Mapping[str, Any]]) -> list[str]:
         """Revision texts, empty where there is none."""
@@ -101,12 +92,6 @@ def _id(parts: Sequence[Any], line: Sequence[Any] | None) -> RecordId | None:
         return transaction_text(parts), transaction_text(line) if line is not None else ""
     except ValueError:
         return None
-
-
-def number_in(text: str) -> int:
-    """The digits of a text as a number of six bytes, 0 where it has none: where in an index it stands."""
-    digits = _DIGITS.sub("", text)
-    return int(digits[-15:]) % _NUMBER_MAX if digits else 0
 
 
 def revision_order(text: str) -> RevisionOrder:
