@@ -15,6 +15,7 @@ SOURCES = ("core", "connectors", "mappings", "sandbox")
 FLOATS_ALLOWED = (
     "core/tieout/errors.py",
     "core/tieout/http/",
+    "sandbox/tieout_sandbox/simulators/",
     "core/tieout/sla/",
     "core/tieout/deliver/",
     "tests/bench/",
