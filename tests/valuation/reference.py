@@ -442,7 +442,7 @@ class World:
             if units > 0:
                 out.append((shipment, units))
                 left -= units
-        return out
+        return out if named is not None or not left else []
 
     def value_of_return(self, shipment: Movement, quantity: int) -> int:
         """round(V × R/S) − round(V × R'/S) on the shipment's value as it stands at the end of this prefix."""

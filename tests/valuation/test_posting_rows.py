@@ -260,10 +260,16 @@ CASES: list[tuple[str, dict[str, str], list[dict[str, Any]], Lines]] = [
         {"grni": 5000, "inventory": 700, "cogs": 100, "damage_loss": 200, "ap": -6000},
     ),
     (
-        "RET-12 beyond the party's shipments",
+        "RET-12 where the party's shipments do not hold it whole",
         {"unlinked_return_match": "party_item"},
         [receive(), ship("1", party="P"), receive("9", "7"), back("2", None, party="P")],
-        {"inventory": 1100, "cogs": -1100},
+        {"inventory": 1200, "cogs": -1200},
+    ),
+    (
+        "RET-04 where the party's shipments hold it whole",
+        {"unlinked_return_match": "party_item"},
+        [receive(), ship("1", party="P"), receive("9", "7"), back("1", None, party="P")],
+        {"inventory": 500, "cogs": -500},
     ),
     ("RET-13 refused", {}, [receive(), ship(), back("1", "e2", "refused")], {}),
     (

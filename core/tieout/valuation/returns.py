@@ -46,7 +46,8 @@ def received(step: Step) -> None:
 
 
 def shipments_of(step: Step, q: int) -> list[tuple[int, int]]:
-    """(issue, units) the return takes back: what it names, else by policy the party's latest shipments of the item."""
+    """(issue, units) the return takes back: what it names, else by policy the party's latest shipments of
+    the item, where they hold all of its units."""
     state, line = step.state, step.line
     found = step.find(ISSUES)
     if not line.ref and line.party and step.rules.policy.unlinked_return_match == "party_item":
@@ -64,6 +65,8 @@ def shipments_of(step: Step, q: int) -> list[tuple[int, int]]:
                 break
     if q and not line.ref and line.party and state.move_base and _matching(step):
         raise NeedsHistory(state.item, f"shipments to {line.party}")
+    if q and not line.ref and _matching(step):
+        return []  # more came back than the party ever got of it: which of the units were ours to sell, nobody knows
     return pairs
 
 
