@@ -8,8 +8,9 @@ from tieout.model.event import EventLine
 from tieout.model.money import exact_text
 from tieout.settlement.flows import fit
 from tieout.settlement.names import AGENT_FEE, CHARGES, DEDUCTIONS, KEPT, TENDERS
-from tieout.settlement.related import Document, head_of
+from tieout.settlement.related import Document, document_of, head_of
 from tieout.settlement.terms import Terms
+from tieout.valuation.refs import Lookup
 
 ZERO = Fraction(0)
 
@@ -120,3 +121,9 @@ class Paper:
 
 def _round(value: Fraction) -> int:
     return round(value)
+
+
+def is_agent(line: EventLine, lookup: Lookup | None) -> bool:
+    """Whether a sale's document states an agent's fee: the goods are somebody else's."""
+    document = [line] if line.head else document_of(line, lookup)
+    return bool(set((head_of(document).extra or {}).get("amounts") or ()) & AGENT_FEE)

@@ -78,6 +78,15 @@ def covered(terms: Terms, line: EventLine) -> Prepaid:
     return Prepaid(foreign, value) if foreign else NOTHING
 
 
+def owed_for(terms: Terms, line: EventLine) -> tuple[Fraction, int]:
+    """(exact, minor units) of what a receipt line leaves to be billed: its price less what was paid in advance."""
+    foreign, value = foreign_of(terms, line), line.amount or 0
+    advance = covered(terms, line).foreign
+    if advance:
+        value -= round_fraction(value * advance / foreign)
+    return foreign - advance, value
+
+
 def _taken_before(terms: Terms, lookup: Lookup, prepayment: EventLine, line: EventLine) -> Fraction:
     """What receipt lines before this one took of a prepayment, each as much as it could."""
     key = order_key(line)

@@ -131,8 +131,8 @@ Add = Callable[[str, Fraction, int], None]
 def _received(terms: Terms, document: Document, add: Add) -> None:
     for line in document:
         if line.amount is not None and not line.owner:
-            part = purchases.covered(terms, line)
-            add("grni", part.foreign - purchases.foreign_of(terms, line), part.value - line.amount)
+            foreign, value = purchases.owed_for(terms, line)
+            add("grni", -foreign, -value)
 
 
 def _billed(terms: Terms, document: Document, add: Add) -> None:
@@ -158,9 +158,8 @@ def _clear(terms: Terms, line: EventLine, add: Add) -> None:
             continue
         q = min(left, x.quantity)
         left -= q
-        part = purchases.covered(terms, x)
-        foreign = purchases.foreign_of(terms, x) - part.foreign
-        add("grni", foreign * q / x.quantity, round_fraction(Fraction((x.amount - part.value) * q, x.quantity)))
+        foreign, value = purchases.owed_for(terms, x)
+        add("grni", foreign * q / x.quantity, round_fraction(Fraction(value * q, x.quantity)))
 
 
 def _paid(terms: Terms, document: Document, add: Add) -> None:

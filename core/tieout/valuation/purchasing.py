@@ -12,7 +12,8 @@ from typing import Final
 
 from tieout.model.event import EventLine
 from tieout.model.money import allocate, round_fraction
-from tieout.settlement.purchases import NOTHING, Prepaid, covered, foreign_of
+from tieout.settlement.paper import is_agent
+from tieout.settlement.purchases import NOTHING, Prepaid, covered, owed_for
 from tieout.valuation.records import Ahead, Move, Pool, Receipt
 from tieout.valuation.refs import fits, parse
 from tieout.valuation.state import NeedsHistory
@@ -109,7 +110,7 @@ def received(step: Step) -> None:
     advance = _advance(step, line) if price and not matched and q == line.quantity else NOTHING
     sources = [("ginr", amount) for amount in _take_ahead(ahead, matched)]
     if advance.foreign:
-        price -= round_fraction(price * advance.foreign / foreign_of(step.valuer.terms, line))
+        _, price = owed_for(step.valuer.terms, line)
         sources.append(("vendor_prepayment", advance.value))
     state.bills_ahead = [bill for bill in state.bills_ahead if bill.quantity]
     if price or not sources:
@@ -206,8 +207,11 @@ def own(line: EventLine) -> str:
 
 
 def dropshipped(step: Step) -> None:
-    """DRP-01: the vendor ships to our customer; the cost goes straight to `cogs_dropship`, no units of ours move."""
+    """DRP-01: the vendor ships to our customer; the cost goes straight to `cogs_dropship`, no units of ours move. Where we
+    are only the agent (DRP-03), the goods never were ours: money only."""
     line, state = step.line, step.state
+    if line.owner or is_agent(line, step.valuer.lookup):
+        return
     q = step.need_quantity()
     if line.amount is None:
         step.refuse("TO4002", "a drop-shipment needs the vendor's price", "map the purchase order's price")
