@@ -20,6 +20,7 @@ from tieout.errors import Refused, TieoutError
 from tieout.model.event import EventLine
 from tieout.model.journal import Booking, Flow, new_tuple
 from tieout.model.money import to_minor
+from tieout.operations.affiliates import admits
 from tieout.operations.desk import Desk
 from tieout.operations.landed import Landed
 from tieout.operations.plugin_rules import PluginRules
@@ -225,6 +226,7 @@ class Books:
         events = 0
         mode_of = self.desk.mode_of
         one_mode = None if self.desk.company.scopes else self.desk.company.mode
+        self.valuer.admit = admits(self.desk, history.tx)
         for line, flows, error, of_items in advance(self.valuer, history, changes):
             if line.row in gone:
                 continue
@@ -241,12 +243,12 @@ class Books:
             if mode not in lines:
                 lines[mode], flows_of[mode] = {}, []
             lines[mode][line.row] = line
-            if error is None and line.type in self.plugged.types:
-                flows, error = self._plugged(line, flows)
             if error is not None:
                 refused.append(Refusal(line, error))
             else:
                 flows_of[mode] += flows
+        if self.plugged.types:
+            self._plug(flows_of, lines, refused, only)
         if taken_back and not lines:
             lines["post"] = {}
         should: dict[str, list[Booking]] = {}
@@ -258,12 +260,25 @@ class Books:
             refused += booked.refused
         return Outcome(should, lines, taken_back, refused, events, only, items)
 
-    def _plugged(self, line: EventLine, flows: Sequence[Flow]) -> tuple[Sequence[Flow], Refused | None]:
-        """The flows of a line with those its plugin's rule adds."""
-        try:
-            return [*flows, *self.plugged.flows(line)], None
-        except Refused as error:
-            return (), error
+    def _plug(
+        self,
+        flows_of: dict[str, list[Flow]],
+        lines: dict[str, dict[int, EventLine]],
+        refused: list[Refusal],
+        only: dict[int, set[str]],
+    ) -> None:
+        """Add what plugins' rules post, once a line, however often valuation came by it."""
+        bad = {refusal.line.event_id for refusal in refused}
+        for mode, known in lines.items():
+            for line in known.values():
+                if line.type not in self.plugged.types or line.event_id in bad:
+                    continue
+                try:
+                    flows_of[mode] += self.plugged.flows(line)
+                except Refused as error:
+                    refused.append(Refusal(line, error))
+                if line.row in only:
+                    only[line.row].add(line.item)
 
     def _carried(self, each: Booking) -> Booking:
         """What happened before go-live is in the ledger already: value ledger only (OPN-02)."""
@@ -282,6 +297,7 @@ class Books:
                 methods=self.desk.cost_methods(),
                 facts=self.desk.facts,
             )
+            self._valuer.fiscal_year = lambda day: int(company.calendar.period(day).name.partition("-")[0])
         return self._valuer
 
     def rules(self, mode: str) -> Rules:

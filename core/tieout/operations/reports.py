@@ -31,7 +31,7 @@ from tieout.store import balances
 from tieout.store.history import ReadingHistory
 from tieout.store.schema import batch, event, meta, name, page
 from tieout.store.tx import Tx
-from tieout.valuation.engine import LANDED, Valuer
+from tieout.valuation.engine import Valuer, is_alone
 from tieout.valuation.records import TAIL, Pool
 from tieout.valuation.replay import Change, advance
 from tieout.valuation.result import unit_cost
@@ -87,6 +87,7 @@ def new_valuer(desk: Desk) -> Valuer:
         methods=desk.cost_methods(),
         facts=desk.facts,
         states_max=2**62,
+        movements_max=2**62,
     )
 
 
@@ -115,7 +116,7 @@ def reperform(rx: Tx, desk: Desk, *, up_to: int, horizon: int = END_OF_TIME) -> 
         for result in advance(valuer, history, [Change(line) for line in history.between(after, until)]):
             line = result.line
             key = (line.event_id, line.line_id)
-            if not line.item or line.type in LANDED or (line.extra and "to_item" in line.extra):
+            if not is_alone(line):
                 history.touched(line, valuer.touches(line))
             (refused.add if result.error is not None else refused.discard)(key)
             moved = list(_rare(result.flows))

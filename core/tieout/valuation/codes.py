@@ -110,6 +110,11 @@ CODES: Final[dict[str, tuple[str, str, str]]] = {
         "A virtual bundle is received, counted or assembled, but it is never held itself.",
         "Say it of the items it is made of, or make the item a kit (kind = goods).",
     ),
+    "TO4066": (
+        "Rate or routing unknown",
+        "Hours were reported for a production order, and neither the report nor a routing says at which rate.",
+        "State labour_rate and overhead_rate among the amounts, or import the routing (`tieout items facts FILE`).",
+    ),
     "TO4021": (
         "Row of a facts file cannot be read",
         "A row of a file given to --facts is not a bill of materials, routing, price, rate, standard cost or evidence.",
@@ -134,6 +139,11 @@ CODES: Final[dict[str, tuple[str, str, str]]] = {
         "Count opened again",
         "Policy is count_reopen = hold, and a movement learned later changed the book quantity the count was approved against.",
         "Approve the count again with the book quantity of its cut-off, or set count_reopen = recompute.",
+    ),
+    "TO4023": (
+        "Intercompany leg without its partner",
+        "The affiliate's books have no leg of the same document, or one with another quantity or price.",
+        "Land the affiliate's leg, or correct the side that is wrong; the exception closes by itself.",
     ),
     "TO4020": (
         "Line of the events file cannot be read",

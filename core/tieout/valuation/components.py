@@ -37,11 +37,22 @@ def held(state: ItemState, n: int, before: int | None, depth: int = 0) -> Parts:
             break
         if layer != n:
             continue
-        if state.o_q[i] >= 0:
+        if state.o_q[i] > 0 or (state.o_q[i] == 0 and (state.o_v[i] >= 0 or not _of_work(state, n))):
             _add(parts, _brought(state, op, depth))
         else:
             _add(parts, _split(parts, state.o_rv[i] - state.o_v[i], -state.o_v[i]), -1)
     return parts
+
+
+def taken(state: ItemState, ops: Iterable[int]) -> Parts:
+    """What outflows took that is not material; the rest of their value is."""
+    return _taken(state, ops, 0) if state.added or state.made else {}
+
+
+def _of_work(state: ItemState, n: int) -> bool:
+    """Whether a layer is work in process, which gives value away without units (by-products, standard output)."""
+    layer = state.layers.get(n)
+    return layer is not None and state.pools[layer.pool].key[0] == "inventory_wip"
 
 
 def _add(parts: Parts, more: Parts, sign: int = 1) -> None:

@@ -97,7 +97,7 @@ class MemoryHistory:
 
 
 def _plain(line: EventLine) -> bool:
-    return bool(line.item) and not line.type.startswith("landed_cost.")
+    return bool(line.item) and not line.type.startswith(("landed_cost.", "kit.", "production."))
 
 
 def _first(entry: tuple[OrderKey, EventLine]) -> OrderKey:

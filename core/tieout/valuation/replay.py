@@ -85,11 +85,7 @@ def advance(valuer: Valuer, history: History, changes: Sequence[Change]) -> Iter
     for item in dict.fromkeys([change.line.item for change in changes]):
         if item in valuer.states:
             valuer.states.move_to_end(item)
-    excess = len(valuer.states) - valuer.states_max
-    if excess > 0:  # items that are valued together stay together
-        alone = [item for item, state in valuer.states.items() if not state.links]
-        for item in alone[:excess]:
-            del valuer.states[item]
+    valuer.bound(history.save)
 
 
 class _Run:

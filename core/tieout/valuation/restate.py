@@ -18,6 +18,8 @@ from tieout.model.journal import Flow
 from tieout.valuation.records import Move, Pool
 from tieout.valuation.state import ItemState, NeedsHistory, share
 
+# Where a pool at standard cost leaves what it does not take of a change, by what brought the units.
+_GAPS: Final = {"kit.assembled": "assembly_variance", "kit.disassembled": "assembly_variance"}
 PASSES_MAX: Final = 64  # evaluations of one issue's returns within one cause
 
 
@@ -58,6 +60,15 @@ class Restatement:
     def cross(self, item: str, op: int, change: int) -> None:
         """The value another item's inflow brought changes."""
         self.crossed[(item, op)] = self.crossed.get((item, op), 0) + change
+
+    def hand_on(self, n: int, item: str, op: int, change: int) -> None:
+        """What an issue handed to another item changes; units of it that came back since follow."""
+        self.cross(item, op, change)
+        move = self.state.move(n)
+        if move.returns:
+            self.issue(n, change)
+        else:
+            move.value += change
 
     def issue(self, n: int, change: int) -> None:
         """What an issue holds changes; its returns follow."""
@@ -159,7 +170,7 @@ class Restatement:
             self.amend(dest, more)
             return
         if op in state.carried:
-            self.cross(*state.carried[op], more)
+            self.hand_on(move, *state.carried[op], more)
             return
         if op in state.undone:
             more -= self._undo(op)
@@ -202,6 +213,8 @@ class Restatement:
                 self.count(back, change)
                 if op >= 0:
                     self.amend(op, change)
+                    if op in self.state.carried:  # it came back from another item, which holds so much less
+                        self.cross(*self.state.carried[op], -change)
         move.returned_value = before
 
 
@@ -233,7 +246,7 @@ def settle(state: ItemState, pool: Pool, op: int, restatement: Restatement) -> i
         if actual != expected:
             restatement.count(estimate.move, actual - expected)
             if estimate.item:
-                restatement.cross(estimate.item, estimate.dest, actual - expected)
+                restatement.hand_on(estimate.move, estimate.item, estimate.dest, actual - expected)
             elif estimate.dest >= 0:
                 restatement.amend(estimate.dest, actual - expected)
             else:
@@ -261,7 +274,7 @@ def flows_of(
     for n, change in restatement.gaps:
         move = state.move(n)
         flow = restating_flow(state, cause, row, move, change, component)
-        flow.debit, flow.credit = variance, flow.debit
+        flow.debit, flow.credit = _GAPS.get(move.line.type, variance), flow.debit
         flow.debit_location, flow.credit_location = "", flow.debit_location
         out.append(flow)
     return out

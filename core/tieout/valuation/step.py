@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from tieout.errors import Refused
-from tieout.model.event import EventLine, OrderKey
+from tieout.model.event import EventLine, OrderKey, order_key
 from tieout.model.journal import Flow
 from tieout.model.money import AMOUNT_MAX, from_minor, round_fraction
 from tieout.model.quantity import from_scaled
@@ -53,7 +53,16 @@ class Step:
             raise NeedsHistory(item, self.line.ref)
         valuer, line = self.valuer, self.line
         other = Step(valuer, line, valuer.state(item), valuer.rules_for(line, item), self.key, valuer.known(item))
+        other.state.up, other.state.pick = other.rules.up, other.rules.pick
         other.flows = self.flows
+        return other
+
+    def of(self, line: EventLine, item: str) -> Step:
+        """Another line of the same event, valued on an item's state, with flows of its own."""
+        valuer = self.valuer
+        rules = valuer.rules_for(line, item)
+        other = Step(valuer, line, valuer.state(item), rules, order_key(line), valuer.known(item))
+        other.state.up, other.state.pick = rules.up, rules.pick
         return other
 
     def link(self, other: Step) -> None:
@@ -93,6 +102,10 @@ class Step:
         """Minor units of an amount in the event's currency, at the event's rate."""
         rate = Fraction((self.line.extra or {}).get("rate", "1"))
         return round_fraction(Fraction(text) * rate * self.valuer.scale, "half_up" if self.rules.up else "half_even")
+
+    def exact(self, major: Fraction) -> int:
+        """Minor units of an exact amount in the company's currency."""
+        return round_fraction(major * self.valuer.scale, "half_up" if self.rules.up else "half_even")
 
     def charges(self) -> dict[str, str]:
         """The header's `amounts` by name; empty on every line but the first."""
@@ -489,8 +502,15 @@ class Step:
         if derived is not None:
             self.state.pools[derived[3]].derived.remove(op)
 
-    def finish(self, restatement: Restatement, row: str, component: str = "material") -> None:
-        """Carry a restatement through this item and every item it crosses into, and append its flows."""
+    def finish(
+        self,
+        restatement: Restatement,
+        row: str,
+        component: str = "material",
+        passed: frozenset[tuple[str, int]] = frozenset(),
+    ) -> None:
+        """Carry a restatement through this item and every item it crosses into, and append its flows. A change that comes
+        back to a hand-over it went through already goes to `assembly_variance` and no further (`valuation-rules` §6)."""
         restatement.run()
         state = restatement.state
         self.flows.extend(flows_of(restatement, self.line, row, component))
@@ -498,9 +518,23 @@ class Step:
             if state.move(n).parts:
                 self.flows.extend(resplit(state, self.line, row, n))
         for (item, op), change in sorted(restatement.crossed.items()):
-            other = Restatement(self.valuer.state(item))
+            there = self.valuer.state(item)
+            if (item, op) in passed:
+                self._stop_at(there, op, change, row)
+                continue
+            if component != "material":
+                there.added.setdefault(op, []).append((component, change))
+            other = Restatement(there)
             other.amend(op, change)
-            self.finish(other, row, component)
+            self.finish(other, row, component, passed | {(item, op)})
+
+    def _stop_at(self, state: ItemState, op: int, change: int, row: str) -> None:
+        if op < state.base:
+            raise NeedsHistory(state.item, f"operation {op}")
+        role = state.pools[state.layers[state.o_layer[op - state.base]].pool].key[0]
+        flow = self.flow(row, "assembly_variance", role, change)
+        flow.item = flow.credit_item = state.item
+        flow.affected = state.move(state.o_move[op - state.base]).line
 
     def sources(self, types: Collection[str]) -> list[EventLine]:
         """Known event lines the reference names, whatever their item."""
