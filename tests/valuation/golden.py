@@ -24,7 +24,7 @@ from tieout.model.master import Item
 from tieout.model.money import to_minor
 from tieout.model.policy import PolicyBook
 from tieout.model.roles import STOCK_ROLES
-from tieout.valuation import MEMO_ROWS, Lookup, Valuer, value
+from tieout.valuation import MEMO_ROWS, Lookup, Valuation, Valuer, value, value_group
 
 FILE = Path(__file__).with_name("golden_journals.yaml")
 OURS = frozenset({"setup", "arrives", "since"})  # keys of our file form that are not the event's
@@ -162,7 +162,11 @@ def books(
     facts: Facts = NO_FACTS,
 ) -> Books:
     """Value events with the engine."""
-    found = value(events, policy, currency=currency, items=items, facts=facts)
+    known = list(events)
+    if len({event.company for event in known}) > 1:
+        found = _together(value_group(known, policy, currency=currency, items=items, facts=facts))
+    else:
+        found = value(known, policy, currency=currency, items=items, facts=facts)
     roles, by_item = lines_by_event(flow for m in found.movements for flow in m.flows if flow.row not in MEMO_ROWS)
     keys = {(m.line.event_id, m.line.line_id): m for m in found.movements}
     stock = [h for h in found.holdings if h.role in STOCK_ROLES]
@@ -178,6 +182,21 @@ def books(
         stock=dict(found.on_hand),
         refused=frozenset(refusal.line.event_id for refusal in found.refused),
         booked=frozenset(flow.line.event_id for m in found.movements for flow in m.flows if flow.amount),
+    )
+
+
+def _together(companies: Mapping[str, Valuation]) -> Valuation:
+    """The books of several companies laid side by side."""
+    totals: Counter[str] = Counter()
+    for answer in companies.values():
+        totals.update(answer.totals)
+    return Valuation(
+        next(iter(companies.values())).currency,
+        tuple(movement for answer in companies.values() for movement in answer.movements),
+        tuple(holding for answer in companies.values() for holding in answer.holdings),
+        {place: q for answer in companies.values() for place, q in answer.on_hand.items()},
+        tuple(refusal for answer in companies.values() for refusal in answer.refused),
+        {role: amount for role, amount in totals.items() if amount},
     )
 
 

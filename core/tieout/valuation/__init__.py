@@ -8,6 +8,7 @@ The rules: `valuation-rules`; what is posted: the posting matrix, whose rows eac
 
 from tieout.valuation.codes import CODES
 from tieout.valuation.engine import Valuer
+from tieout.valuation.group import value_group
 from tieout.valuation.memory import MemoryHistory
 from tieout.valuation.methods import BUILTIN, CostMethod
 from tieout.valuation.opening import MEMO_ROWS
@@ -44,4 +45,5 @@ __all__ = [
     "compare",
     "read_events",
     "value",
+    "value_group",
 ]
