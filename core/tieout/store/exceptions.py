@@ -157,7 +157,10 @@ def resolve(tx: Tx, company: int, actor: str, number: int, reason: str) -> None:
 def _close(tx: Tx, company: int, actor: str, number: int, reason: str, state: str, what: str) -> None:
     row = _open(tx, company, number)
     number_of = row["entry"]
-    if number_of is not None and tx.connection.scalar(sa.select(entry.c.state).where(entry.c.id == number_of)) == PARKED:
+    if (
+        number_of is not None
+        and tx.connection.scalar(sa.select(entry.c.state).where(entry.c.id == number_of)) == PARKED
+    ):
         raise StoreError(
             f"exception {number} is a parked delivery: whether it is in the ledger has to be decided, not put aside",
             code="TO8020",
