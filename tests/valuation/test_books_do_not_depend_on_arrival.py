@@ -16,7 +16,7 @@ from tests.valuation.histories import History, arrivals, histories, tell
 
 from tieout.model.event import Event, EventLine, OrderKey, lines_of, order_key
 from tieout.model.journal import Flow
-from tieout.valuation import replay, state
+from tieout.valuation import engine, replay, state
 from tieout.valuation.replay import Change, advance
 
 METHODS = ("fifo", "weighted_average", "standard", "lifo")
@@ -66,12 +66,12 @@ def summary(flows: Iterable[Flow]) -> Counter[Line]:
 @contextmanager
 def small_blocks() -> Iterator[None]:
     """Checkpoints every two lines and a short memory, so that a dozen events exercise what takes thousands."""
-    before = state.BLOCK, state.WINDOW
-    state.BLOCK, state.WINDOW = 2, 3  # type: ignore[misc]
+    before = state.BLOCK, state.WINDOW, engine.MOVEMENTS_MIN
+    state.BLOCK, state.WINDOW, engine.MOVEMENTS_MIN = 2, 3, 1  # type: ignore[misc]
     try:
         yield
     finally:
-        state.BLOCK, state.WINDOW = before  # type: ignore[misc]
+        state.BLOCK, state.WINDOW, engine.MOVEMENTS_MIN = before  # type: ignore[misc]
 
 
 class Memory:
@@ -197,6 +197,10 @@ class Deliveries(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         self.memory.restart()
+
+    @rule(movements_max=st.integers(0, 6))
+    def memory_is_short(self, movements_max: int) -> None:
+        self.memory.valuer.movements_max = movements_max
 
     @rule()
     def lose_every_checkpoint(self) -> None:

@@ -41,9 +41,9 @@ class Landed:
         first, last = min(n for _, n, _ in self._batches), max(n for _, _, n in self._batches)
         # by the rows the batches say, in order of landing; the company as a sum, so that its index is left alone
         among = (e.id >= first) & (e.id <= last) & (e.batch > done) & (e.batch <= up_to) & (e.company + 0 == company)
-        found = sorted(tx.pairs(sa.select(e.at, e.id).where(among)))
-        self._instants.extend([at for at, _ in found])
-        self._rows.extend([row for _, row in found])
+        for found in tx.chunks(sa.select(e.at, e.id).where(among).order_by(e.at, e.id)):
+            self._instants.extend([at for at, _ in found])
+            self._rows.extend([row for _, row in found])
 
     def piece(self, after: int, size: int) -> tuple[Sequence[int], int | None]:
         """Rows of the next `size` lines after an instant, whole instants only, and the last instant among them (None: of

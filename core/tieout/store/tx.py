@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from tieout.store import dialect
 
 KEYS_PER_SELECT = 5_000
+ROWS_PER_FETCH = 10_000
 BULK_ROWS = 200  # below, PostgreSQL's COPY, or taking rows apart, costs more than it saves
 VALUES_PER_INSERT = 900  # SQLite's oldest limit is 999
 
@@ -34,14 +35,16 @@ class Tx:
         """Run a Core statement."""
         return self.connection.execute(statement, parameters)
 
-    def pairs(self, statement: sa.Select[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Rows of a query of two integer columns, as the driver gives them: for those that are read by the ten thousand."""
+    def chunks(self, statement: sa.Select[Any]) -> Iterator[Sequence[Row]]:
+        """Rows of a query of plain integers as the driver gives them, some thousands at a time."""
         if self.dialect != "sqlite":
-            rows: list[Any] = list(self.connection.execute(statement).all())
-            return [(row[0], row[1]) for row in rows]
+            for part in self.connection.execute(statement).partitions(ROWS_PER_FETCH):
+                yield [tuple(row) for row in part]
+            return
         text = str(statement.compile(self.connection, compile_kwargs={"literal_binds": True}))
-        found: list[tuple[int, int]] = self.connection.connection.cursor().execute(text).fetchall()
-        return found
+        cursor = self.connection.connection.cursor().execute(text)
+        while rows := cursor.fetchmany(ROWS_PER_FETCH):
+            yield rows
 
     def insert(self, table: sa.Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """Insert prepared tuples in bulk: values as the database stores them, in the order of `columns`."""
@@ -55,37 +58,40 @@ class Tx:
         else:
             self.connection.exec_driver_sql(_insert_sql(self.dialect, table, tuple(columns)), list(rows))
 
-    def insert_columns(self, table: sa.Table, columns: Mapping[str, Iterable[Any]], count: int) -> None:
-        """Insert `count` rows given as columns: values as the database stores them. A nullable column may be left out.
+    def insert_columns(self, table: sa.Table, columns: Mapping[str, Sequence[Any] | int | str], count: int) -> None:
+        """Insert `count` rows given as columns: values as the database stores them, one value where all rows have the
+        same, at least one column of several. A nullable column may be left out.
 
         SQLite takes some fifty rows a statement, which costs half of a statement a row; a bytearray binds in a tenth of
         the time of bytes, which Python's driver offers to every adapter first.
         """
         if not count:
             return
-        given = {name: list(values) for name, values in columns.items()}
-        kept = {
+        constant = {name: value for name, value in columns.items() if isinstance(value, (int, str))}
+        varying = {
             name: values
-            for name, values in given.items()
-            if values[0] is not None or not table.c[name].nullable or values.count(None) < count
+            for name, values in columns.items()
+            if not isinstance(values, (int, str))
+            and (values[0] is not None or not table.c[name].nullable or any(value is not None for value in values))
         }
-        names = tuple(kept)
+        names = (*constant, *varying)
         if self.dialect != "sqlite":
-            rows = zip(*kept.values(), strict=True)
+            rows = zip(*([value] * count for value in constant.values()), *varying.values(), strict=True)
             dialect.copy_rows(self.connection, _copy_sql(self.connection, table, names), rows)
             return
-        bound = [_as_bound(table, name, values) for name, values in kept.items()]
-        values = list(chain.from_iterable(zip(*bound, strict=True)))
-        rows_each = max(1, VALUES_PER_INSERT // len(names))
-        wide = rows_each * len(names)
-        whole = len(values) - len(values) % wide
+        bound = [_as_bound(table, name, values) for name, values in varying.items()]
+        flat = list(chain.from_iterable(zip(*bound, strict=True)))
+        same, width = list(constant.values()), len(varying)
+        each = max(1, (VALUES_PER_INSERT - len(same)) // width)
+        wide = each * width
+        whole = len(flat) - len(flat) % wide
         cursor = self.connection.connection.cursor()
         if whole:
-            parts = [values[at : at + wide] for at in range(0, whole, wide)]
-            cursor.executemany(_insert_sql(self.dialect, table, names, rows_each), parts)
-        if whole < len(values):
-            rest = (len(values) - whole) // len(names)
-            cursor.execute(_insert_sql(self.dialect, table, names, rest), values[whole:])
+            parts = [same + flat[at : at + wide] for at in range(0, whole, wide)]
+            cursor.executemany(_insert_many_sql(table, names, len(same), each), parts)
+        if whole < len(flat):
+            rest = (len(flat) - whole) // width
+            cursor.execute(_insert_many_sql(table, names, len(same), rest), same + flat[whole:])
 
     def allocate(self, table: sa.Table, count: int) -> Sequence[int]:
         """`count` fresh ids of a table, ascending, for rows that are inserted in this transaction."""
@@ -162,8 +168,8 @@ class Tx:
         return out
 
 
-def _as_bound(table: sa.Table, name: str, values: list[Any]) -> list[Any]:
-    if isinstance(table.c[name].type, sa.LargeBinary):
+def _as_bound(table: sa.Table, name: str, values: Sequence[Any]) -> Sequence[Any]:
+    if isinstance(table.c[name].type, sa.LargeBinary) and not isinstance(values[0], bytearray):
         return [value if value is None else bytearray(value) for value in values]
     return values
 
@@ -179,9 +185,22 @@ def _quoted(table: sa.Table, columns: Iterable[str]) -> str:
 
 
 @cache
-def _insert_sql(dialect_name: str, table: sa.Table, columns: tuple[str, ...], rows: int = 1) -> str:
-    marks = ",".join([f"({dialect.placeholders(dialect_name, len(columns))})"] * rows)
-    return f'INSERT INTO "{table.name}" ({_quoted(table, columns)}) VALUES {marks}'
+def _insert_sql(dialect_name: str, table: sa.Table, columns: tuple[str, ...]) -> str:
+    marks = dialect.placeholders(dialect_name, len(columns))
+    return f'INSERT INTO "{table.name}" ({_quoted(table, columns)}) VALUES ({marks})'
+
+
+@cache
+def _insert_many_sql(table: sa.Table, columns: tuple[str, ...], same: int, rows: int) -> str:
+    """SQLite's own: the first `same` columns are bound once for all rows."""
+    width = len(columns) - same
+    fixed = [f"?{number}" for number in range(1, same + 1)]
+    marks = [
+        ",".join([*fixed, *(f"?{same + row * width + number}" for number in range(1, width + 1))])
+        for row in range(rows)
+    ]
+    values = ",".join(f"({row})" for row in marks)
+    return f'INSERT INTO "{table.name}" ({_quoted(table, columns)}) VALUES {values}'
 
 
 def _copy_sql(connection: sa.Connection, table: sa.Table, columns: tuple[str, ...]) -> str:
