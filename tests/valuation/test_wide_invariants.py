@@ -8,13 +8,13 @@ from typing import Any
 
 from hypothesis import given, note
 from hypothesis import strategies as st
-from tests.valuation.golden import books, value
+from tests.valuation.golden import books
 from tests.valuation.histories import History, arrivals, tell
 from tests.valuation.test_books_do_not_depend_on_arrival import Memory, small_blocks
 from tests.valuation.wide_histories import wide_histories
 
 from tieout.model.roles import CONTROL_ROLES, ROLES
-from tieout.valuation import MEMO_ROWS, Valuation
+from tieout.valuation import MEMO_ROWS, Valuation, value
 
 METHODS = ("fifo", "weighted_average", "standard", "lifo")
 HELD = frozenset(CONTROL_ROLES) - {

@@ -38,7 +38,8 @@ class WideBuilder(Builder):
         return self.pick(known) if known else None
 
     def price(self) -> Decimal:
-        return max(self.draw(prices), Decimal("0.01"))
+        price: Decimal = self.draw(prices)
+        return max(price, Decimal("0.01"))
 
     def some(self) -> tuple[str, str, Decimal]:
         return self.pick(self.items), self.pick(LOCATIONS), self.draw(whole_quantities)
