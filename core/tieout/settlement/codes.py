@@ -45,11 +45,6 @@ CODES: Final[dict[str, tuple[str, str, str]]] = {
         "A payment, release or use of a balance is larger than what is open on the document it names.",
         "Correct the amount, or name the other document the rest belongs to.",
     ),
-    "TO4038": (
-        "No stand-alone price",
-        "The price of several goods is to be split by stand-alone prices, and one of them has none on that day.",
-        "Import the item's stand-alone price with an earlier date.",
-    ),
     "TO4039": (
         "Status not known",
         "A dispute or reserve says a status that has no posting rule.",

@@ -117,3 +117,25 @@ def _plain(line: EventLine, amount: int, row: str) -> list[Side]:
 
 def _gift(line: EventLine, amount: int, row: str) -> list[Side]:
     return [Side("revenue", amount, line, "PRM-01")]
+
+
+def shares_of(total: int, weights: list[int]) -> list[int]:
+    """A discount over lines by what they cost, largest remainder."""
+    return allocate(total, [max(weight, 0) for weight in weights]) if weights else []
+
+
+def pro_rata(total: Fraction, weights: list[Fraction], currency: str | None = None) -> list[Fraction]:
+    """Exact shares; with a currency, shares in its minor units by largest remainder."""
+    whole = sum(weights, ZERO)
+    if currency is None:
+        return [total * (w / whole) if whole else total / len(weights) for w in weights]
+    scale = 10 ** exponent(currency)
+    sign = -1 if total < 0 else 1
+    shares = allocate(abs(round(total * scale)), [abs(weight) for weight in weights])
+    return [Fraction(sign * share, scale) for share in shares]
+
+
+def cents(amount: Fraction, currency: str) -> Fraction:
+    """Rounded to the minor unit of its currency."""
+    scale = 10 ** exponent(currency)
+    return Fraction(round(amount * scale), scale)

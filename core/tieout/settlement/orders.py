@@ -14,11 +14,11 @@ from typing import Final
 from tieout.errors import Refused
 from tieout.model.event import EventLine
 from tieout.model.journal import Flow
-from tieout.model.money import exponent
+from tieout.settlement import refunds
 from tieout.settlement.flows import Side, pair, simple
 from tieout.settlement.holdings import Open
 from tieout.settlement.names import TENDER_ROWS
-from tieout.settlement.ordered import Ordered, Sold, split_of
+from tieout.settlement.ordered import Ordered, Sold, cents, pro_rata, shares_of, split_of
 from tieout.settlement.paper import ZERO, Paper
 from tieout.settlement.related import ORDERS, Document, document_of, related
 from tieout.settlement.terms import Terms
@@ -148,7 +148,7 @@ class Order:
             return []
         tax = paper.charges.get("output_tax", ZERO)
         if ahead != total:
-            tax = _cents(tax * ahead / total, paper.currency)
+            tax = cents(tax * ahead / total, paper.currency)
         tenders = self._tenders(paper, ahead, ("customer_deposits",))
         values, worth = self._worth(paper, tenders)
         self.taxed += tax
@@ -162,7 +162,7 @@ class Order:
         refund for goods that did not."""
         head = paper.head
         if self.sold and (head.reason in LOST or not any(line.quantity for line in paper.document)):
-            return self._refund(paper, "SAL-13") if paper.tenders or paper.stated() else []
+            return refunds.refund(self, paper, "SAL-13") if paper.tenders or paper.stated() else []
         if self.sold:
             return self._undone(paper)
         out: list[Flow] = []
@@ -262,7 +262,7 @@ class Order:
         out: list[Flow] = []
         if paper.fee is not None:
             row = _AGENT_ROWS.get(head.type, "SAL-19")
-            fees = paper.minor(_pro_rata(paper.fee, goods), paper.whole(paper.fee))
+            fees = paper.minor(pro_rata(paper.fee, goods), paper.whole(paper.fee))
             counter = [
                 side
                 for line, value, fee in zip(document, per_line, fees, strict=True)
@@ -273,7 +273,7 @@ class Order:
             ]
         else:
             off = -per_charge.pop("sales_discounts", 0)
-            shares = paper_shares(off, per_line)
+            shares = shares_of(off, per_line)
             counter = []
             for line, value, share in zip(document, per_line, shares, strict=True):
                 out += simple(line, "PRM-04", "sales_discounts", "revenue", share)
@@ -362,7 +362,7 @@ class Order:
         currency = self.terms.currency
         out = {}
         for role, amount in self.charges.items():
-            upto = amount if taken >= whole else _cents(amount * taken / whole, currency)
+            upto = amount if taken >= whole else cents(amount * taken / whole, currency)
             if upto != self.charged.get(role, ZERO):
                 out[role] = upto - self.charged.get(role, ZERO)
         return out
@@ -416,7 +416,7 @@ class Order:
             paper.check_tenders(total)
             return dict(paper.tenders)
         roles = {role: amount for role, amount in self.tendered.items() if amount > 0} or {"ar": Fraction(1)}
-        shares = _pro_rata(total, list(roles.values()), paper.currency)
+        shares = pro_rata(total, list(roles.values()), paper.currency)
         return dict(zip(roles, shares, strict=True))
 
     def _undone(self, paper: Paper) -> list[Flow]:
@@ -434,7 +434,7 @@ class Order:
         amount = sum((value for _, value in goods), ZERO)
         charges: dict[str, Fraction] = {}
         for role, value in self.charged.items():
-            part = value if amount == before else _cents(value * amount / before, paper.currency) if before else ZERO
+            part = value if amount == before else cents(value * amount / before, paper.currency) if before else ZERO
             charges[role] = part
             self.charged[role] = value - part
         total = amount + sum(charges.values(), ZERO)
@@ -454,154 +454,6 @@ class Order:
             self.open("ar").take(self.open("ar").room(tenders["ar"]))
         self.open("customer_deposits").add(tenders.get("customer_deposits", ZERO), values.get("customer_deposits", 0))
         return pair(paper.head, "SAL-12", debits, [Side(role, value) for role, value in values.items()])
-
-    # ---- refunds and expected returns
-
-    def refunded(self, paper: Paper) -> list[Flow]:
-        """RET-07, RET-08 (no goods named), GC-05 (to a card or store credit)."""
-        goods = any(line.quantity for line in paper.document)
-        return self._refund(paper, "RET-07" if goods else "RET-08")
-
-    def _refund(self, paper: Paper, row: str) -> list[Flow]:
-        head = paper.head
-        charges = dict(paper.charges)
-        kept = sum(paper.kept.values(), ZERO)
-        given = sum(paper.tenders.values(), ZERO) if paper.tenders else paper.stated()
-        prices = self._refunded_goods(paper)
-        known = sum((price or ZERO for price in prices), ZERO)
-        if all(price is None for price in prices):
-            if given is None:
-                self.terms.refuse(head, "TO4034", "a refund without an amount", "map what was refunded")
-            prices = [given - sum(charges.values(), ZERO) + kept, *[ZERO] * (len(prices) - 1)]
-            known = prices[0] or ZERO
-        total = known + sum(charges.values(), ZERO) - kept
-        tenders = paper.tenders or {"payment_clearing": total}
-        if given is not None and given != total:
-            paper.check_tenders(total, given)
-        exact = [price or ZERO for price in prices]
-        minor = paper.minor([*exact, *charges.values()])
-        debits = self._less_revenue(paper, exact, minor[: len(exact)])
-        for role, value in zip(charges, minor[len(exact) :], strict=True):
-            debits.append(Side("sales_returns" if role == "shipping_revenue" else role, value, head))
-        kept_values = paper.minor(list(paper.kept.values()))
-        worth = sum(minor) - sum(kept_values)
-        values = paper.minor(list(tenders.values()), worth)
-        counter = [Side(role, value) for role, value in zip(paper.kept, kept_values, strict=True)]
-        for (role, amount), value in zip(tenders.items(), values, strict=True):
-            counter += self._given(paper, role, amount, value)
-        if set(tenders) <= {"store_credit_liability", "gift_card_liability"}:
-            row = "GC-05"
-        return pair(head, row, debits, counter)
-
-    def _given(self, paper: Paper, role: str, amount: Fraction, value: int) -> list[Side]:
-        """A tender of a refund. A receivable goes at what it is carried at, the rest is an exchange difference (FX-07)."""
-        if role != "ar" or self.open("ar").room(amount) != amount:
-            return [Side(role, value)]
-        carried = self.open("ar").take(amount)
-        return [Side("ar", carried), Side("fx_gain_loss", value - carried, paper.head, "FX-07")]
-
-    def _refunded_goods(self, paper: Paper) -> list[Fraction | None]:
-        out: list[Fraction | None] = []
-        for line, amount in zip(paper.document, paper.goods, strict=True):
-            price = amount
-            left = line.quantity
-            for sold in self.sold:
-                if left and sold.item == line.item:
-                    share, taken = sold.give_back(left, paper.currency)
-                    left -= taken
-                    if amount is None:
-                        price = (price or ZERO) + share
-            out.append(price)
-        return out
-
-    def _less_revenue(self, paper: Paper, exact: list[Fraction], values: list[int]) -> list[Side]:
-        """Where the goods' part of a refund goes: money held in advance while nothing was delivered, then the returns that
-        were expected, then sales returns."""
-        sides: list[Side] = []
-        source = "refund_liability" if self.sold else "customer_deposits"
-        for line, amount, value in zip(paper.document, exact, values, strict=True):
-            part = self.open(source).room(amount)
-            if part:
-                carried = self.open(source).take(part)
-                settled = value if part == amount else paper.whole(part)
-                if paper.currency == self.terms.currency:
-                    carried = settled
-                sides.append(Side(source, carried, line))
-                sides.append(Side("fx_gain_loss", settled - carried, line, "FX-07"))
-                value -= settled
-            sides.append(Side("sales_returns", value, line))
-        return sides
-
-    def estimated(self, paper: Paper) -> list[Flow]:
-        """RET-01: refunds expected with a sale reduce its revenue."""
-        out: list[Flow] = []
-        stated = paper.stated()
-        exact: list[Fraction] = []
-        for line, amount in zip(paper.document, paper.goods, strict=True):
-            mine = [sold for sold in self.sold if sold.item == line.item]
-            quantity = sum(sold.quantity for sold in mine)
-            if amount is None and stated is None:
-                if not quantity:
-                    self.terms.refuse(paper.head, "TO4034", "the expected refunds have no amount", "map the amount")
-                whole = sum((sold.amount for sold in mine), ZERO)
-                amount = _cents(whole * line.quantity / quantity, paper.currency)
-            exact.append(amount or ZERO)
-        if stated is not None:
-            exact = _pro_rata(stated, [Fraction(max(line.quantity, 0)) for line in paper.document], paper.currency)
-        for line, amount, value in zip(paper.document, exact, paper.minor(exact), strict=True):
-            self.open("refund_liability").add(amount, value)
-            self.open(f"expected {line.item}").add(Fraction(line.quantity), 0)
-            out += simple(line, "RET-01", "revenue", "refund_liability", value)
-        return out
-
-    def released(self, paper: Paper) -> list[Flow]:
-        """RET-10: what was expected and did not come back is revenue after all."""
-        held = self.open("refund_liability")
-        out: list[Flow] = []
-        stated = paper.stated()
-        for line, amount in zip(paper.document, paper.goods, strict=True):
-            if amount is None:
-                amount = stated if stated is not None and line.head else None
-            if amount is None:
-                amount = self._unused(line, paper.currency)
-            value = held.take(amount) if amount <= held.foreign else paper.whole(amount)
-            out += simple(line, "RET-10", "refund_liability", "revenue", value)
-        return out
-
-    def _unused(self, line: EventLine, currency: str) -> Fraction:
-        """The share of the expected refunds still open that falls on these units."""
-        held = self.open("refund_liability").foreign
-        came = sum(sold.back for sold in self.sold if sold.item == line.item)
-        left = int(self.open(f"expected {line.item}").foreign) - came
-        if not line.quantity or left <= line.quantity:
-            return held
-        return _cents(held * line.quantity / left, currency)
-
-
-def paper_shares(total: int, weights: list[int]) -> list[int]:
-    """A discount over lines by what they cost, largest remainder."""
-    from tieout.model.money import allocate
-
-    return allocate(total, [max(weight, 0) for weight in weights]) if weights else []
-
-
-def _pro_rata(total: Fraction, weights: list[Fraction], currency: str | None = None) -> list[Fraction]:
-    """Exact shares; with a currency, shares in its minor units by largest remainder."""
-    from tieout.model.money import allocate
-
-    whole = sum(weights, ZERO)
-    if currency is None:
-        return [total * (w / whole) if whole else total / len(weights) for w in weights]
-    scale = 10 ** exponent(currency)
-    sign = -1 if total < 0 else 1
-    shares = allocate(abs(round(total * scale)), [abs(weight) for weight in weights])
-    return [Fraction(sign * share, scale) for share in shares]
-
-
-def _cents(amount: Fraction, currency: str) -> Fraction:
-    """Rounded to the minor unit of its currency."""
-    scale = 10 ** exponent(currency)
-    return Fraction(round(amount * scale), scale)
 
 
 def _price(units: list[Ordered], q: int, currency: str, *, look: bool) -> Fraction | None:
@@ -628,8 +480,8 @@ _RULES: Final[dict[str, Callable[[Order, Paper], list[Flow]]]] = {
     "dropship.shipped": Order.shipment,
     "order.delivered": Order.shipment,
     "consignment.sold": Order.sale,
-    "refund.issued": Order.refunded,
-    "returns.estimated": Order.estimated,
-    "returns.released": Order.released,
+    "refund.issued": refunds.refunded,
+    "returns.estimated": refunds.estimated,
+    "returns.released": refunds.released,
     "deposit.forfeited": Order.forfeited,
 }
