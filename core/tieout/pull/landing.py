@@ -349,10 +349,9 @@ def write_landing(
 
 def _write_records(tx: Tx, company: int, number: int, source: int, records: Sequence[Record]) -> None:
     if records:
-        count = len(records)
-        same = {"company": [company] * count, "batch": [number] * count, "source": [source] * count}
+        same = {"company": company, "batch": number, "source": source}
         columns = zip(*map(_record_fields, records), strict=True)
-        tx.insert_columns(record, {**same, **dict(zip(("id", *_RECORD_FIELDS), columns, strict=True))}, count)
+        tx.insert_columns(record, {**same, **dict(zip(("id", *_RECORD_FIELDS), columns, strict=True))}, len(records))
 
 
 def _write_pages(

@@ -71,6 +71,7 @@ _FIELDS = (
     "head",
     "extra",
 )
+_MOVE = ("item", "at", "event")
 _fields_of = operator.attrgetter(*_FIELDS)
 _WORDS = {  # column → kind of name
     "type": "type",
@@ -101,16 +102,17 @@ def insert_lines(
     count = len(lines)
     if not count:
         return
-    column = dict(zip(_FIELDS, zip(*map(_fields_of, lines), strict=True), strict=True))
-    written: dict[str, Sequence[Any]] = {
+    column: dict[str, tuple[Any, ...]] = dict(zip(_FIELDS, zip(*map(_fields_of, lines), strict=True), strict=True))
+    numbers = _numbers(column["event_id"])
+    written: dict[str, Sequence[Any] | int] = {
         "id": ids,
-        "company": [names.company] * count,
-        "batch": [batch] * count,
+        "company": names.company,
+        "batch": batch,
         "record": records,
         "key": list(map(bytearray.fromhex, column["event_id"])),
-        "n": _numbers(column["event_id"]),
+        "n": numbers if any(numbers) else 0,
         "at": column["at"],
-        "sequence": column["sequence"],
+        "sequence": column["sequence"] if any(column["sequence"]) else 0,
         "quantity": column["quantity"],
         "amount": column["amount"],
     }
@@ -119,22 +121,23 @@ def insert_lines(
         if event.c[field].nullable:
             words.discard("")
         if words:
-            written[field] = list(map(names.intern(tx, kind, words).get, column[field]))
+            known = names.intern(tx, kind, words)
+            (only, *more) = words
+            alone = not more and column[field].count(only) == count
+            written[field] = known[only] if alone else list(map(known.get, column[field]))
     for field in ("line_id", "document", "ref"):
         if any(column[field]):
             written[field] = [text or None for text in column[field]]
-    extra = _extras(lines, column, written["n"])
+    extra = _extras(lines, column, numbers)
     if extra is not None:
         written["extra"] = extra
     tx.insert_columns(event, written, count)
     if "item" in written:
-        moved = sorted(
-            (item, at, number) for item, at, number in zip(written["item"], column["at"], ids, strict=True) if item
-        )
-        items, instants, numbers = zip(*moved, strict=True)
-        same = len(moved)
-        columns = {"company": [names.company] * same, "item": items, "at": instants, "event": numbers}
-        tx.insert_columns(movement, {**columns, "batch": [batch] * same}, same)
+        known = names.intern(tx, "item", ())
+        moves_of = zip(map(known.get, column["item"]), column["at"], ids, strict=True)
+        moved = sorted([move for move in moves_of if move[0] is not None])
+        same = {"company": names.company, "batch": batch}
+        tx.insert_columns(movement, {**same, **dict(zip(_MOVE, zip(*moved, strict=True), strict=True))}, len(moved))
 
 
 def _numbers(event_ids: Sequence[str]) -> list[int]:

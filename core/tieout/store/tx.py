@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain
 from typing import Any
 
@@ -15,6 +15,7 @@ from tieout.store import dialect
 KEYS_PER_SELECT = 5_000
 ROWS_PER_FETCH = 10_000
 BULK_ROWS = 200  # below, PostgreSQL's COPY, or taking rows apart, costs more than it saves
+STATEMENTS_MAX = 1_000
 VALUES_PER_INSERT = 900  # SQLite's oldest limit is 999
 
 Row = tuple[Any, ...]
@@ -190,7 +191,7 @@ def _insert_sql(dialect_name: str, table: sa.Table, columns: tuple[str, ...]) ->
     return f'INSERT INTO "{table.name}" ({_quoted(table, columns)}) VALUES ({marks})'
 
 
-@cache
+@lru_cache(maxsize=STATEMENTS_MAX)
 def _insert_many_sql(table: sa.Table, columns: tuple[str, ...], same: int, rows: int) -> str:
     """SQLite's own: the first `same` columns are bound once for all rows."""
     width = len(columns) - same
