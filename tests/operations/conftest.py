@@ -10,6 +10,7 @@ later known: bill VB-1 of 2026-01-08 at 5.20 each, freight FB-1 of 2026-01-09, 4
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ from typing import Any
 import pytest
 
 from tieout.workspace import Workspace
+
+ROOT = str(Path(__file__).resolve().parents[2])
+if ROOT not in sys.path:
+    sys.path.insert(0, ROOT)
 
 PROJECT = """
 [project]

@@ -19,7 +19,7 @@ from tieout.model.journal import Booking, Consumed, Leg
 from tieout.store import outbox
 from tieout.store.lines import load_lines
 from tieout.store.names import Names
-from tieout.store.schema import booking, entry, event, leg
+from tieout.store.schema import booking, entry, event, leg, superseded
 from tieout.store.tx import Tx
 
 COMPONENTS = ("material", "landed", "labour", "overhead", "intercompany_profit")
@@ -180,12 +180,15 @@ class Journal:
     def posted(
         self, tx: Tx, rows: Sequence[int], lines: Mapping[int, EventLine] | None = None
     ) -> tuple[list[Booking], dict[LineKey, int]]:
-        """Everything posted for these event rows, in order of posting, and the row ids of the lines it names.
+        """Everything posted for these event rows and earlier versions of them, in order of posting, and the row ids of the
+        lines it names.
 
         `lines` saves loading those lines that are at hand. Rows landed after the last one ever booked cost nothing.
         """
         last = tx.connection.scalar(sa.select(sa.func.max(booking.c.event))) or 0
         asked = [row for row in rows if row <= last]
+        if asked:
+            asked = sorted({*asked, *self._earlier(tx, asked, lines or {})})
         found = sorted(tx.select_keys(booking, ("id", *_BOOKING), "event", asked)) if asked else []
         if not found:
             return [], {}
@@ -235,13 +238,27 @@ class Journal:
             )
         return out, {(line.event_id, line.line_id): number for number, line in known.items()}
 
+    def _earlier(self, tx: Tx, rows: Sequence[int], lines: Mapping[int, EventLine]) -> list[int]:
+        """Superseded rows of the same events: what was posted for a version that no longer counts is posted all the same."""
+        if tx.connection.scalar(sa.select(superseded.c.event).limit(1)) is None:
+            return []
+        keys = {bytes.fromhex(lines[row].event_id) for row in rows if row in lines}
+        absent = [row for row in rows if row not in lines]
+        keys.update(row[0] for row in tx.select_keys(event, ("key",), "id", absent))
+        same = [row[0] for row in tx.select_keys(event, ("id",), "key", sorted(keys), company=self.company)]
+        return [row[0] for row in tx.select_keys(superseded, ("event",), "event", same)]
+
     def _lines(self, tx: Tx, found: Sequence[tuple[Any, ...]], lines: Mapping[int, EventLine]) -> dict[int, EventLine]:
         wanted = {number for row in found for number in (row[2], row[3]) if number is not None}
         known = {number: lines[number] for number in wanted if number in lines}
         missing = sorted(wanted - known.keys())
+        current = {(line.event_id, line.line_id): row for row, line in lines.items()} if missing else {}
         for start in range(0, len(missing), _LINES_PER_SELECT):
             chunk = missing[start : start + _LINES_PER_SELECT]
-            known.update(zip(*load_lines(tx, self.names, event.c.id.in_(chunk), current=False), strict=True))
+            for row, line in zip(*load_lines(tx, self.names, event.c.id.in_(chunk), current=False), strict=True):
+                # an earlier version stands for the current one: its bookings are that line's
+                line.row = current.get((line.event_id, line.line_id), line.row)
+                known[row] = line
         return known
 
 
