@@ -26,6 +26,8 @@ DOCUMENTS: Final = frozenset(
         "production.completed",
         "production.closed",
         "production.cancelled",
+        "overhead.incurred",
+        "overhead.closed",
     }
 )
 WIP: Final = "wip:"  # a production order's work in process is a holding of its own, named so
@@ -55,14 +57,40 @@ def order_of(line: EventLine, lookup: Lookup | None) -> str:
 
 def items_of(line: EventLine, lookup: Lookup | None) -> set[str]:
     """Items of the whole event, and the work in process of its order."""
+    if line.type.startswith("overhead."):
+        return {WIP, *_absorbing(line, lookup)}
     items = {x.item for x in lines_of_event(line, lookup) if x.item}
     if line.type.startswith("production."):
         items.add(WIP + order_of(line, lookup))
     return items
 
 
+def _absorbing(line: EventLine, lookup: Lookup | None) -> set[str]:
+    """What a closing of overhead may take a part back from: orders and kits before it. One that has a budget never does."""
+    charges = next((x.extra or {} for x in lines_of_event(line, lookup) if x.head), {}).get("amounts", {})
+    if line.type != "overhead.closed" or lookup is None or {"overhead_budget", "budget"} & set(charges):
+        return set()
+    key = order_key(line)
+    last = max((order_key(x) for x in lookup.of_type(line.type) if order_key(x)[:4] < key[:4]), default=None)
+    return {
+        item
+        for kind in ("production.reported", "kit.assembled")
+        for x in lookup.of_type(kind)
+        if order_key(x) < key and (last is None or order_key(x) > last)
+        for item in (
+            [WIP + order_of(x, lookup)] if kind != "kit.assembled" else [x.item] if _part(x) == "output" else []
+        )
+    }
+
+
+def _part(line: EventLine) -> str:
+    return str((line.extra or {}).get("part", ""))
+
+
 def home_of(line: EventLine, lookup: Lookup | None) -> str:
-    """The item a line itself is valued on: its own, or its order's work in process."""
+    """The item a line itself is valued on: its own, or its order's work in process (overhead: that of no order)."""
+    if line.type.startswith("overhead."):
+        return WIP
     return line.item or WIP + order_of(line, lookup)
 
 

@@ -61,7 +61,7 @@ def _assemble(steps: list[Step]) -> None:
     if pool.fixed:
         kit.need_standard()
     head = next((step for step in steps if step.line.head), kit)
-    labour, overhead = _conversion(kit, head)
+    labour, overhead = conversion(kit, head)
     total, issued = 0, []
     for step in components:
         n, value = issue(step, step.home(), step.line.quantity, "BND-04", kit, pool.key[0])
@@ -79,7 +79,7 @@ def _assemble(steps: list[Step]) -> None:
     settle(kit, pool, op)
 
 
-def _conversion(kit: Step, head: Step) -> tuple[int, int]:
+def conversion(kit: Step, head: Step) -> tuple[int, int]:
     """Labour and overhead applied: what the event states, else the kit's routing on the day, else none."""
     labour, overhead = charge(head, "labour_applied", "labour"), charge(head, "overhead_applied", "overhead")
     routing = kit.valuer.facts.routing(kit.line.item, kit.valuer.book.day(kit.line.at))

@@ -27,6 +27,7 @@ from tieout.valuation.documents import (
     settle,
 )
 from tieout.valuation.records import Move, Pool, Receipt
+from tieout.valuation.refs import Lookup
 from tieout.valuation.restate import Restatement
 from tieout.valuation.step import Step
 from tieout.valuation.variances import absorb, close_standard
@@ -329,6 +330,20 @@ def outputs(line: EventLine, step: Step) -> list[EventLine]:
     completed = [x for x in found if x.type == "production.completed"]
     scrapped = [x for x in found if x.type == "production.scrapped" and x.reason != "normal"]
     return [x for x in (*completed, *scrapped) if (x.extra or {}).get("part", "") in MAIN and not x.owner]
+
+
+def depending(line: EventLine, lookup: Lookup) -> list[EventLine]:
+    """Known lines of the order that are worth something else because this one is known, wherever it lies in time: what
+    comes out while nobody said how much was started, and hours whose rate is that of the product."""
+    started = line.type == "production.issued" and (line.extra or {}).get("part") == "output"
+    if line.type not in ("production.completed", "production.scrapped") and not started:
+        return []
+    lines = order_lines(order_of(line, lookup), lookup)
+    known = any(x.type == "production.issued" and (x.extra or {}).get("part") == "output" for x in lines)
+    out = (
+        [x for x in lines if x.type in ("production.completed", "production.scrapped")] if started or not known else []
+    )
+    return out + [x for x in lines if x.type == "production.reported" and "hours" in (x.extra or {})]
 
 
 def _left(wip: Step) -> int:

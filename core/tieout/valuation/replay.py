@@ -19,6 +19,7 @@ from tieout.model.event import EventLine, OrderKey, order_key
 from tieout.model.journal import Flow, new_tuple
 from tieout.settlement.related import dependents
 from tieout.settlement.rules import LOOKED_AT
+from tieout.valuation import overhead, production
 from tieout.valuation.engine import DOCUMENTS, HANDLERS, LANDED, MEMO, WIDE, Valuer, is_alone
 from tieout.valuation.refs import Lookup, targets
 from tieout.valuation.state import ItemState, NeedsHistory
@@ -150,7 +151,9 @@ class _Run:
 
     def _citing(self, changes: Sequence[Change]) -> list[Change]:
         """Lines that name a changed line and are not found by its item, or come before it in time."""
-        out: list[Change] = []
+        made = [line for line, _ in changes if line.type in DOCUMENTS]
+        out = [Change(x) for line in made for x in production.depending(line, self.history)]
+        out += [Change(x) for x in overhead.closings_after(made, self.history)] if made else []
         keys: dict[str, OrderKey] = {}
         named_types = _NAMED | {"order.fulfilled"} if self.valuer.book.recognises_later else _NAMED
         for line, _ in changes:

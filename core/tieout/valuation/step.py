@@ -65,6 +65,10 @@ class Step:
         other.state.up, other.state.pick = rules.up, rules.pick
         return other
 
+    def on_its_own(self, line: EventLine) -> Step:
+        """Another line, to be read and not valued: it has this state only because it must have one."""
+        return Step(self.valuer, line, self.state, self.rules, order_key(line), self.known)
+
     def link(self, other: Step) -> None:
         """Units go from this item to another one: from here on both are valued together."""
         for here, there in ((self.state, other.state), (other.state, self.state)):
