@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 from tests.valuation.reference import by_cause
 
 from tieout.model.event import Event
-from tieout.model.facts import NO_FACTS, Bom, Facts, Part, Price
+from tieout.model.facts import NO_FACTS, Bom, Facts, Part, Price, Routing
 from tieout.model.journal import Flow
 from tieout.model.master import Item
 from tieout.model.money import to_minor
@@ -111,7 +111,12 @@ def facts_of(case: Mapping[str, Any]) -> Facts:
         for item in case.get("items", [])
         if "components" in item
     ]
-    return Facts(prices=prices, boms=boms)
+    routings = [
+        Routing(item["sku"], date.min, **{name: Fraction(text) for name, text in item["routing"].items()})
+        for item in case.get("items", [])
+        if "routing" in item
+    ]
+    return Facts(prices=prices, boms=boms, routings=routings)
 
 
 def run(case: Mapping[str, Any], arrived: int = 9) -> Books:

@@ -19,7 +19,9 @@ from tieout.valuation.refs import fits, parse
 from tieout.valuation.state import NeedsHistory
 from tieout.valuation.step import Step
 
-RECEIPTS: Final = frozenset({"purchase.received", "purchase.title_passed", "dropship.shipped", "opening.loaded"})
+RECEIPTS: Final = frozenset(
+    {"purchase.received", "purchase.title_passed", "dropship.shipped", "opening.loaded", "production.reported"}
+)
 TITLES: Final = frozenset({"purchase.title_passed"})
 INBOUND: Final = "inbound"  # units whose title passed and that have not arrived
 
