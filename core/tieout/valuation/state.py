@@ -30,7 +30,7 @@ from tieout.valuation.records import HEAD, TAIL, Kept, Layer, Move, Pool, PoolKe
 
 BLOCK: Final = 1024  # lines of an item between two checkpoints
 WINDOW: Final = 1024  # movements of an item kept in detail at least
-MARKS: Final = 8  # places per block at which the window may begin
+MARKS: Final = 64  # places per block at which the window may begin
 
 
 _Index: TypeAlias = dict[str, list[int]]
@@ -428,13 +428,23 @@ class ItemState:
         self.marks.append((self.move_base + len(self.moves), self.base + len(self.o_q)))
         if count % BLOCK:
             return False
-        keep = self.marks[-1][0] - WINDOW
-        keep = min([keep, *(estimate.move for pool in self.pools for estimate in pool.open)])
+        keep = self._first_needed(self.marks[-1][0] - WINDOW)
         while len(self.marks) > 1 and self.marks[0][0] <= keep:
             self.horizon = self.marks.pop(0)
         if not self.deep:
             self.trim()
         return True
+
+    def shorten(self, keep: int) -> None:
+        """Let go of all but about the last `keep` movements, and those that open estimates need: memory is short. The
+        costs of what comes do not depend on it; a line that needs more raises `NeedsHistory`."""
+        first = self._first_needed(self.move_base + len(self.moves) - keep)
+        while self.marks and self.marks[0][0] <= first:
+            self.horizon = self.marks.pop(0)
+        self.trim()
+
+    def _first_needed(self, move: int) -> int:
+        return min([move, *(estimate.move for pool in self.pools for estimate in pool.open)])
 
     def trim(self) -> None:
         """Let go of everything before the horizon. What remains does not depend on when this is called."""
@@ -472,6 +482,11 @@ class ItemState:
 
         made = {n: held(self, n, to_op) for n, layer in self.layers.items() if layer.quantity}
         self.made = {n: parts for n, parts in made.items() if any(parts.values())}
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether lines came since the checkpoints that are written on the way."""
+        return self.count % BLOCK > 0
 
     def snapshot(self) -> bytes:
         """The state as bytes: the same state gives the same bytes, whichever way it came about."""
