@@ -70,15 +70,18 @@ def seal_due(
         with store.write() as tx:
             still = outbox.still_open(tx, [row.id for row, _ in chunk])
             found = summaries(tx, journal, sorted(still))
-            for row, group in chunk:
-                if row.id in still:
-                    _seal(tx, delivery, row, group, found[row.id])
+            parts = [(row, _parts(tx, delivery, row, group, found[row.id])) for row, group in chunk if row.id in still]
+            sealed = [(row, each, state) for row, (each, state) in parts if state]
+            outbox.seal(tx, delivery.company, sealed, now=delivery.clock())
+            problems.close_all(tx, delivery.company, [row.id for row, _, _ in sealed], "sealed")
             failpoint("seal: in transaction")
         failpoint("seal: after commit")
     return len(due)
 
 
-def _seal(tx: Tx, delivery: Delivery, row: Any, group: Group, summary: Summary) -> None:
+def _parts(tx: Tx, delivery: Delivery, row: Any, group: Group, summary: Summary) -> tuple[Sequence[outbox.Sealed], str]:
+    """The documents of an entry and the state it goes to; no state where the ledger cannot take them, with an exception
+    that says so."""
     try:
         parts = [
             _part(delivery, row, document, number, external=group.external)
@@ -96,15 +99,14 @@ def _seal(tx: Tx, delivery: Delivery, row: Any, group: Group, summary: Summary) 
             entry=row.id,
         )
         open_exceptions(tx, delivery.company, [problem])
-        return
+        return (), ""
     if group.external:
         state = outbox.POSTED
     elif row.mode == "propose":
         state = outbox.PLANNED
     else:
         state = outbox.PENDING
-    outbox.seal(tx, row, parts, state=state, now=delivery.clock())
-    problems.close(tx, delivery.company, row, "sealed")
+    return parts, state
 
 
 def entry_documents(delivery: Delivery, row: Any, group: Group, summary: Summary) -> list[Document]:

@@ -246,58 +246,44 @@ def sends(tx: Tx, number: int, key: str) -> int:
 
 
 # ── sealing ────────────────────────────────────────────────────────────────────────────────────────────────────────
-def seal(tx: Tx, row: Any, parts: Sequence[Sealed], *, state: str, now: int) -> list[int]:
-    """Fix an entry's documents, number them per kind without gaps, and move it to `state`. Returns the parts' entry ids.
+_SEAL = (
+    sa.update(entry)
+    .where(entry.c.id == sa.bindparam("to_id"))
+    .values(
+        {name: sa.bindparam(f"new_{name}", type_=entry.c[name].type) for name in (*Sealed._fields, "number", "state")}
+        | {name: sa.bindparam(f"new_{name}", type_=entry.c[name].type) for name in ("sealed_at", "acknowledged_at")}
+    )
+)
+_SHARED = (*_REVISION, "day", "period", "corrects", "lineage", "created_at", "preparer")
+
+
+def seal(tx: Tx, company: int, sealed: Sequence[tuple[Any, Sequence[Sealed], str]], *, now: int) -> None:
+    """Fix the documents of entries, (entry, parts, state) each, number them without gaps, and move them to their states.
 
     Without parts the bookings net to nothing: the entry is posted as it is, and never leaves.
     """
-    if not parts:
-        tx.execute(
-            sa.update(entry).where(entry.c.id == row.id).values(state=POSTED, sealed_at=now, acknowledged_at=now)
-        )
-        return [row.id]
-    last = _last_numbers(tx, row.company, {part.kind for part in parts})
-    ids = [row.id, *tx.allocate(entry, len(parts) - 1)]
-    for position, (number, part) in enumerate(zip(ids, parts, strict=True), 1):
-        last[part.kind] += 1
-        values: dict[str, Any] = {
-            **part._asdict(),
-            "number": last[part.kind],
-            "state": state,
-            "sealed_at": now,
-            "acknowledged_at": now if state == POSTED else None,
-        }
-        if position == 1:
-            tx.execute(sa.update(entry).where(entry.c.id == number).values(values))
-        else:
-            same = {
-                name: getattr(row, name)
-                for name in (
-                    "company",
-                    "ledger",
-                    "mode",
-                    "day",
-                    "grouping",
-                    "n",
-                    "period",
-                    "corrects",
-                    "lineage",
-                    "revision",
-                    "created_at",
-                    "preparer",
-                )
-            }
-            tx.execute(sa.insert(entry).values(id=number, part=position, **same, **values))
-    return ids
-
-
-def _last_numbers(tx: Tx, company: int, kinds: Collection[str]) -> dict[str, int]:
-    """The last number given to each kind of document."""
-    query = sa.select(entry.c.kind, sa.func.max(entry.c.number)).where(
-        entry.c.company == company, entry.c.kind.in_(kinds), entry.c.number.is_not(None)
-    )
-    found: dict[str, int] = {str(row[0]): int(row[1]) for row in list[Any](tx.execute(query.group_by(entry.c.kind)))}
-    return {kind: found.get(kind, 0) for kind in kinds}
+    number = tx.connection.scalar(sa.select(sa.func.max(entry.c.number)).where(entry.c.company == company)) or 0
+    first: list[dict[str, Any]] = []
+    further: list[dict[str, Any]] = []
+    for row, parts, state in sealed:
+        if not parts:
+            values = {"state": POSTED, "sealed_at": now, "acknowledged_at": now}
+            tx.execute(sa.update(entry).where(entry.c.id == row.id).values(values))
+            continue
+        ids = [row.id, *tx.allocate(entry, len(parts) - 1)]
+        for position, (to_id, part) in enumerate(zip(ids, parts, strict=True), 1):
+            number += 1
+            at = now if state == POSTED else None
+            values = {**part._asdict(), "number": number, "state": state, "sealed_at": now, "acknowledged_at": at}
+            if position == 1:
+                first.append({"to_id": to_id, **{f"new_{name}": value for name, value in values.items()}})
+            else:
+                same = {name: getattr(row, name) for name in _SHARED}
+                further.append({"id": to_id, "part": position, **same, **values})
+    if first:
+        tx.execute(_SEAL, first)
+    if further:
+        tx.execute(sa.insert(entry), further)
 
 
 # ── on the way ─────────────────────────────────────────────────────────────────────────────────────────────────────
