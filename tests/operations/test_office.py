@@ -91,3 +91,21 @@ def test_each_of_two_sources_speaks_for_the_places_it_lists(folder: Path) -> Non
         ("EAST", None, "4"),
         ("MAIN", "9", "9"),
     ]
+
+
+def test_a_record_the_mapping_refused_is_named_in_the_tie_with_its_amount(folder: Path) -> None:
+    """GR-3 has a quantity that is no number; nobody knows how many, but its price is stated."""
+    head = '"receipt_no": "GR-3", "received_at": "2026-01-06T08:00:00+01:00", "supplier": "SUP-1", "location": "MAIN"'
+    line = '{"line": 1, "sku": "MUG", "quantity": "two", "unit": "each", "unit_price": "5.00"}'
+    write(folder, "feeds/receipts-3.jsonl", f'{{{head}, "lines": [{line}], "rev": 1}}')
+    with Workspace.open(folder, actor="ann") as work:
+        answer = work.run(seal_now=True)["companies"][0]
+        numbers = {row["id"]: row["amount"] for row in work.exceptions()["exceptions"]}
+    held = {row["stage"]: row for row in answer["held"]}
+    assert set(held) == {"map", "resolve"}
+    assert "GR-3" in held["map"]["subject"]
+    assert held["map"]["code"].startswith("TO2")
+    assert {row["exception"] for row in answer["held"]} == set(numbers)
+    for row in answer["held"]:
+        known = numbers[row["exception"]]
+        assert row["amount"] == (known and known.split()[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,11 @@ def status_text(company: Answer) -> str:
     causes = [(d["cause"], d["count"], d["amount"], d["quantity"]) for d in company["differences"]]
     if causes:
         lines += ["", _indent(table(causes, ("explained by", "count", "amount", "quantity"), right=(1, 2, 3)))]
+    if company["held"]:
+        known = sum((abs(Decimal(h["amount"])) for h in company["held"] if h["amount"]), Decimal(0))
+        unknown = sum(h["amount"] is None for h in company["held"])
+        more = f" and {unknown} of unknown amount" if unknown else ""
+        lines += ["", f"  kept out of the books: {len(company['held'])} exceptions, {known} {company['currency']}{more}"]
     verdict = "tied out" if company["tied_out"] else "NOT tied out"
     if not company["tied_out"] and not company["unexplained"].strip("0.-"):
         verdict += ": quantities differ"
@@ -183,6 +189,10 @@ def _reconcile_text(answer: Answer) -> str:
         if details:
             headers = ("cause", "document", "item", "location", "amount", "quantity", "what")
             parts.append(_indent(table(details, headers, right=(4, 5))))
+        held = [(h["exception"], h["stage"], h["code"], h["amount"] or "not known", h["what"]) for h in company["held"]]
+        if held:
+            headers = ("exception", "stage", "code", f"amount {company['currency']}", "kept out of the books because")
+            parts.append(_indent(table(held, headers, right=(0, 3))))
     return "\n\n".join(parts)
 
 

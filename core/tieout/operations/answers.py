@@ -111,6 +111,15 @@ class Detail(TypedDict):
     location: NotRequired[str]
 
 
+class HeldRow(TypedDict):
+    exception: int
+    stage: str
+    code: str
+    amount: str | None
+    subject: str
+    what: str
+
+
 class CompanyStatus(TypedDict):
     company: str
     currency: str
@@ -120,6 +129,7 @@ class CompanyStatus(TypedDict):
     locations: list[LocationRow]
     differences: list[Cause]
     details: list[Detail]
+    held: list[HeldRow]
     tied_out: bool
     unexplained: str
     next: list[str]

@@ -14,6 +14,7 @@ from tieout.errors import TieoutError
 from tieout.operations.books import Books
 from tieout.operations.desk import Desk
 from tieout.operations.intake import Intake
+from tieout.operations.tie import tie_out
 from tieout.store.exceptions import list_exceptions
 from tieout.store.schema import cursor
 
@@ -92,6 +93,4 @@ class Office:
 
     def tie_out(self, as_of: str | None = None) -> dict[str, Any]:
         """The three ties, with every difference named."""
-        from tieout.operations.tie import tie_out
-
-        return tie_out(self, as_of=as_of)
+        return tie_out(self.desk, self.intake, as_of=as_of)

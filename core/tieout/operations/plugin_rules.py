@@ -45,7 +45,7 @@ class PluginRules:
             answer: Any = self.types[line.type](line)
         except Refused:
             raise
-        except Exception as error:  # noqa: BLE001  (whatever a plugin raises holds this event only)
+        except Exception as error:
             raise _refused(line, f"it raised {type(error).__name__}: {error}") from error
         if not isinstance(answer, Sequence) or isinstance(answer, (str, bytes)):
             raise _refused(line, f"it answered {type(answer).__name__}, not flows")

@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
 from tieout.connector import StockRow
 from tieout.errors import VendorError
+from tieout.model.money import from_minor
 from tieout.model.quantity import to_scaled
 from tieout.model.roles import CONTROL_ROLES
 from tieout.model.units import factor, unit_code
+from tieout.operations.desk import Desk
+from tieout.operations.intake import Intake
 from tieout.posting.accounts import AccountMap
 from tieout.reconcile.record import record
 from tieout.reconcile.stock import HeldMovement, Resolved, SourceStock, read_report
@@ -25,14 +28,11 @@ from tieout.store.masters import Kind
 from tieout.store.schema import batch, entry, event, exception, superseded
 from tieout.store.tx import Tx
 
-if TYPE_CHECKING:
-    from tieout.operations.desk import Desk
-    from tieout.operations.office import Office
+HELD_STAGES = ("pull", "map", "resolve", "value", "post")  # before an entry is made of it
 
 
-def tie_out(office: Office, as_of: str | None = None) -> dict[str, Any]:
+def tie_out(desk: Desk, intake: Intake, as_of: str | None = None) -> dict[str, Any]:
     """The three ties as of a day (default: the last day anything is known for), with counts and what to do next."""
-    desk = office.desk
     day = date.fromisoformat(as_of) if as_of else _latest(desk)
     instant = desk.days.end_of(day) - 1
     notes: list[str] = []
@@ -53,16 +53,34 @@ def tie_out(office: Office, as_of: str | None = None) -> dict[str, Any]:
                 control=control,
                 values=values,
                 ledger=ledger,
-                sources=_sources(office, instant, notes),
+                sources=_sources(desk, intake, instant, notes),
                 held=_held(rx, desk, instant),
                 notes=notes,
             ),
         )
         counts = _counts(rx, desk)
+        waiting = _waiting(rx, desk)
     with desk.store.write() as tx:
         record(tx, desk.id, found)
     answer = found.as_dict()
-    return {**answer, "counts": counts, "next": _next(answer, counts)}
+    return {**answer, "held": waiting, "counts": counts, "next": _next(answer, counts)}
+
+
+def _waiting(rx: Tx, desk: Desk) -> list[dict[str, Any]]:
+    """What is kept out of the books by exceptions, the largest amount first. A record the mapping refused has no item or
+    quantity anybody could vouch for, so it explains no difference of its own; here it is named, with its amount if known."""
+    return [
+        {
+            "exception": row["id"],
+            "stage": row["stage"],
+            "code": row["code"],
+            "amount": None if row["amount"] is None else from_minor(row["amount"], desk.currency),
+            "subject": row["subject"],
+            "what": row["message"],
+        }
+        for row in list_exceptions(rx, desk.id)
+        if row["stage"] in HELD_STAGES
+    ]
 
 
 def _latest(desk: Desk) -> date:
@@ -110,15 +128,14 @@ def _ledger(
         return None
 
 
-def _sources(office: Office, instant: int, notes: list[str]) -> list[SourceStock]:
+def _sources(desk: Desk, intake: Intake, instant: int, notes: list[str]) -> list[SourceStock]:
     """Every source's own stock report at that instant, in our codes."""
-    desk = office.desk
     # in the company's zone: a count that bears only a date is one of the company's days
     moment = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=instant)).astimezone(desk.days.zone)
     out = []
     for connection in desk.sources():
         try:
-            report = office.intake.source(connection).stock(moment)
+            report = intake.source(connection).stock(moment)
         except VendorError as error:
             notes.append(f"{connection.name}: no stock report: {error.message}")
             continue
