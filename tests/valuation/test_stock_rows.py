@@ -629,6 +629,24 @@ CASES: list[tuple[str, dict[str, str], list[dict[str, Any]], Lines]] = [
         [receive(), written("4"), ship("5"), written("9", "cost.recovered")],
         {"inventory": 500, "write_down": -500},
     ),
+    (
+        "REV-05 a dearer bill of written-down units is a further loss",
+        US_GAAP,
+        [receive(), written("4"), ship("5"), bill("10", "6", "e1")],
+        {"grni": 5000, "write_down": 1000, "ap": -6000},
+    ),
+    (
+        "REV-05 a cheaper bill is a smaller loss, then a lower cost",
+        US_GAAP,
+        [receive(), written("4"), ship("5"), bill("10", "3.50", "e1")],
+        {"grni": 5000, "write_down": -1000, "inventory": -250, "cogs": -250, "ap": -3500},
+    ),
+    (
+        "REV-01 a unit cost stands when the bill is dearer",
+        {},
+        [receive(), line("cost.revalued", unit_price="4.50"), bill("10", "6", "e1")],
+        {"grni": 5000, "inventory_revaluation": 1000, "ap": -6000},
+    ),
     # opening and corrections
     (
         "OPN-04 an open receipt is billed",

@@ -14,6 +14,9 @@ from tieout.model.event import EventLine, OrderKey
 from tieout.model.journal import Flow
 
 HEAD, TAIL, PICK = 0, 1, 2  # how a pool finds the layer to take from
+# What a change of value does when the value before it changes: it takes a layer down to a net realisable value, sets a
+# unit cost, or is an amount; none of them leaves a layer below zero. Kept where other operations say what they feed.
+TO_NRV, TO_COST, BY_AMOUNT = -2, -3, -4
 
 # What an inflow at current cost was derived from: a pool's value and quantity, or (quantity 0) the cost at an operation;
 # the pool, and what it came to.

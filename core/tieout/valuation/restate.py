@@ -15,7 +15,7 @@ from typing import Final
 
 from tieout.model.event import EventLine, order_key
 from tieout.model.journal import Flow
-from tieout.valuation.records import Move, Pool
+from tieout.valuation.records import TO_COST, TO_NRV, Move, Pool
 from tieout.valuation.state import ItemState, NeedsHistory, share
 
 # Where a pool at standard cost leaves what it does not take of a change, by what brought the units.
@@ -104,6 +104,8 @@ class Restatement:
                     if op in self._seen_worth and state.derived[op][3] == state.layers[state.o_layer[i]].pool:
                         self._seen_worth[op] += extra
                     change += extra
+                if change and not q and state.o_dest[i] < -1:
+                    change -= self._absorb(op, change)
                 o_rv[i] += change
             else:
                 value, quantity = o_rv[i] - o_v[i] + change, o_rq[i] - q
@@ -125,6 +127,24 @@ class Restatement:
                 layer = state.layers[state.o_layer[i]]
                 layer.value += change
                 state.pools[layer.pool].value += change
+
+    def _absorb(self, op: int, change: int) -> int:
+        """A layer is worth `change` more before it was revalued; how much of that the revaluation takes itself."""
+        state = self.state
+        i = op - state.base
+        kind, old, before = state.o_dest[i], state.o_v[i], state.o_rv[i] - state.o_v[i] + change
+        new = old
+        if kind == TO_COST:
+            new = old - change
+        elif kind == TO_NRV and old < 0:
+            new = min(0, old - change)
+        new = max(new, -before)
+        if new != old:
+            state.o_v[i] = new
+            state.move(state.o_move[i]).value += new - old
+            self.count(state.o_move[i], new - old)
+            self._worth_changes(op, new - old)
+        return old - new
 
     def _worth_changes(self, op: int, change: int) -> None:
         """Keep the change of the pool's worth at hand, and wake the inflows after `op` that were valued by it."""

@@ -26,7 +26,7 @@ from tieout.model.event import EventLine, OrderKey
 from tieout.model.journal import Consumed, new_tuple
 from tieout.model.money import divide
 from tieout.model.roles import STOCK_ROLES
-from tieout.valuation.records import HEAD, TAIL, Kept, Layer, Move, Pool, PoolKey
+from tieout.valuation.records import BY_AMOUNT, HEAD, TAIL, Kept, Layer, Move, Pool, PoolKey
 
 BLOCK: Final = 1024  # lines of an item between two checkpoints
 WINDOW: Final = 1024  # movements of an item kept in detail at least
@@ -349,13 +349,13 @@ class ItemState:
         if not layer.quantity:
             pool.queue.remove(n)
 
-    def revalue(self, layer: Layer, v: int, move: int) -> None:
-        """Change of value of one layer at its place in the order, quantity unchanged."""
+    def revalue(self, layer: Layer, v: int, move: int, kind: int = BY_AMOUNT) -> None:
+        """Change of value of one layer at its place in the order, quantity unchanged. `kind`: TO_NRV, TO_COST, BY_AMOUNT."""
         n = self.o_layer[layer.last - self.base] if layer.last >= self.base else -1
         if n < 0:
             raise NeedsHistory(self.item, f"operation {layer.last}")
         self.pools[layer.pool].value += v
-        self._op(n, layer, 0, v, move, -1)
+        self._op(n, layer, 0, v, move, kind)
 
     def _pick(self, pool: Pool) -> int:
         if pool.mode == TAIL:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from tieout.model.money import allocate, round_fraction
 from tieout.model.quantity import SCALE
 from tieout.model.roles import CONTROL_ROLES
-from tieout.valuation.records import Layer, Move, Pool
+from tieout.valuation.records import BY_AMOUNT, TO_COST, TO_NRV, Layer, Move, Pool
 
 if TYPE_CHECKING:
     from tieout.valuation.step import Step
@@ -41,7 +41,7 @@ def written_down(step: Step) -> None:
     layers = _layers(step)
     each = _nrv(step)
     weights = [max(layer.value - round_fraction(each * layer.quantity), 0) for _, layer in layers]
-    _revalue(step, layers, [-part for part in allocate(loss, weights)], "REV-05", "write_down")
+    _revalue(step, layers, [-part for part in allocate(loss, weights)], "REV-05", "write_down", TO_NRV)
     year = step.valuer.fiscal_year(step.valuer.book.day(step.line.at))
     kept_now = step.state.set_aside.get(INTERIM)
     before = kept_now[1] if kept_now is not None and kept_now[0] == year else 0
@@ -102,7 +102,7 @@ def revalued(step: Step) -> None:
     parts = allocate(change, [layer.quantity for _, layer in layers])
     if any(layer.value + part < 0 for (_, layer), part in zip(layers, parts, strict=True)):
         step.refuse("TO4008", f"{state.item}: the units would be worth less than nothing", "correct the amount", change)
-    _revalue(step, layers, parts, "REV-01", "inventory_revaluation")
+    _revalue(step, layers, parts, "REV-01", "inventory_revaluation", BY_AMOUNT if unit is None else TO_COST)
 
 
 def release(step: Step, q: int, debit: str) -> int:
@@ -212,7 +212,9 @@ def _layers(step: Step) -> list[tuple[Pool, Layer]]:
     return [(pool, layer) for pool in step.state.pools for layer in _of(step, pool)]
 
 
-def _revalue(step: Step, layers: list[tuple[Pool, Layer]], parts: list[int], row: str, against: str) -> None:
+def _revalue(
+    step: Step, layers: list[tuple[Pool, Layer]], parts: list[int], row: str, against: str, kind: int = BY_AMOUNT
+) -> None:
     state, line = step.state, step.line
     by_pool: dict[tuple[str, str, str, str], int] = {}
     moves: dict[tuple[str, str, str, str], int] = {}
@@ -221,7 +223,7 @@ def _revalue(step: Step, layers: list[tuple[Pool, Layer]], parts: list[int], row
             continue
         if pool.key not in moves:
             moves[pool.key] = state.add_move(Move(line, pool.key[0], against, pool.key[1], "", 0, 0))
-        state.revalue(layer, part, moves[pool.key])
+        state.revalue(layer, part, moves[pool.key], kind)
         state.move(moves[pool.key]).value += part
         by_pool[pool.key] = by_pool.get(pool.key, 0) + part
     for key, change in by_pool.items():
