@@ -258,11 +258,14 @@ _SHARED = (*_REVISION, "day", "period", "corrects", "lineage", "created_at", "pr
 
 
 def seal(tx: Tx, company: int, sealed: Sequence[tuple[Any, Sequence[Sealed], str]], *, now: int) -> None:
-    """Fix the documents of entries, (entry, parts, state) each, number them without gaps, and move them to their states.
+    """Fix the documents of entries, (entry, parts, state) each, number them per kind without gaps, and move them to their
+    states.
 
     Without parts the bookings net to nothing: the entry is posted as it is, and never leaves.
     """
-    number = tx.connection.scalar(sa.select(sa.func.max(entry.c.number)).where(entry.c.company == company)) or 0
+    highest = sa.select(entry.c.kind, sa.func.max(entry.c.number)).where(entry.c.company == company)
+    rows = tx.execute(highest.where(entry.c.number.is_not(None)).group_by(entry.c.kind)).all()
+    last: dict[str, int] = {kind: number for kind, number in map(tuple, rows)}
     first: list[dict[str, Any]] = []
     further: list[dict[str, Any]] = []
     for row, parts, state in sealed:
@@ -272,7 +275,7 @@ def seal(tx: Tx, company: int, sealed: Sequence[tuple[Any, Sequence[Sealed], str
             continue
         ids = [row.id, *tx.allocate(entry, len(parts) - 1)]
         for position, (to_id, part) in enumerate(zip(ids, parts, strict=True), 1):
-            number += 1
+            number = last[part.kind] = last.get(part.kind, 0) + 1
             at = now if state == POSTED else None
             values = {**part._asdict(), "number": number, "state": state, "sealed_at": now, "acknowledged_at": at}
             if position == 1:
