@@ -40,12 +40,16 @@ def test_a_refused_entry_goes_again_when_its_exception_is_retried(
 ) -> None:
     from tieout_beancount import BeancountLedger
 
-    def refuse(_: object, body: bytes, key: str) -> object:
+    def refuse(_: object, body: bytes, key: str, documents: tuple[object, ...]) -> object:
+        return [Rejected("the account is not allowed here") for _ in documents]
+
+    def refuse_one(_: object, body: bytes, key: str) -> object:
         raise Rejected("the account is not allowed here")
 
     with Workspace.open(folder, actor="ann") as work:
         with monkeypatch.context() as patch:
-            patch.setattr(BeancountLedger, "deliver", refuse)
+            patch.setattr(BeancountLedger, "deliver_many", refuse)
+            patch.setattr(BeancountLedger, "deliver", refuse_one)
             work.run(seal_now=True)
         refused = [row for row in work.exceptions()["exceptions"] if row["code"] == "TO6110"]
         assert refused

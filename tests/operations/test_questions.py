@@ -75,7 +75,7 @@ def test_the_same_chain_is_found_by_every_kind_of_id(work: Workspace) -> None:
     for kind, text in ids.items():
         found = work.trace(f"{kind}:{text}") if kind != "transaction" else _by_record(work, "SH-2")
         assert event["id"] in {each["id"] for each in found["events"]}, kind
-    assert work.trace(event["id"][:8])["id"] == event["id"]
+    assert work.trace(event["id"][:24])["id"] == event["id"]
     assert work.trace("BOWL")["kind"] == "item"
     assert {each["document"] for each in work.trace("item:MUG")["events"]} == {"", "GR-1", "VB-1", "FB-1", "SH-1"}
 

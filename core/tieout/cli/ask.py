@@ -28,16 +28,16 @@ def _trace_text(answer: Answer) -> str:
         )
     for event in answer["events"]:
         lines.append(
-            f"\nevent {event['id'][:12]} {event['type']} {event['effective_at']} {event['item'] or ''} "
+            f"\nevent {event['id'][:20]} {event['type']} {event['effective_at']} {event['item'] or ''} "
             f"{event['quantity']} {event['location'] or ''} document {event['document'] or '–'} mapping {event['mapping']}"
             + ("" if event["counts"] else f"  (no longer counts: {event['why']})")
         )
         lines += [
             f"    {b['row']}  Dr {b['debit']}  Cr {b['credit']}  {b['amount']}  qty {b['quantity']}"
-            + (f"  restates {b['affected'][:12]}" if b["affected"] else "")
+            + (f"  restates {b['affected'][:20]}" if b["affected"] else "")
             + ("  provisional" if b["provisional"] else "")
             + "".join(
-                f"\n        from {x['document'] or x['origin'][:12]}: {x['quantity']} for {x['value']}"
+                f"\n        from {x['document'] or x['origin'][:20]}: {x['quantity']} for {x['value']}"
                 for x in b["layers"] or ()
             )
             + f"  → entry {b['entry']}"
