@@ -9,12 +9,15 @@ import argparse
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +65,50 @@ def ledger_balances(project: Path) -> Counter[str]:
     return balances
 
 
+def returns_by_row(project: Path) -> dict[str, int]:
+    """Return lines by the row of the posting matrix that booked them, counted in the project's database."""
+    query = """
+        SELECT matrix.text, count(DISTINCT booking.event) FROM booking
+        JOIN event ON event.id = booking.event
+        JOIN name matrix ON matrix.id = booking.row
+        JOIN name type ON type.id = event.type
+        WHERE type.text = 'return.received' AND booking.affected IS NULL
+        GROUP BY matrix.text
+    """
+    with closing(sqlite3.connect(f"file:{project / 'tieout.db'}?mode=ro", uri=True)) as database:
+        return dict(database.execute(query).fetchall())
+
+
+def estimates(project: Path, facts: Facts) -> dict[str, Any]:
+    """Sales whose cost is still an estimate at the end of the day the data set names, apart for items never bought."""
+    found = tieout(project, "report", "provisional", "--as-of", facts.estimates_on)["rows"]
+    never = [row for row in found if row["item"] in facts.never_bought]
+    bought = [row for row in found if row["item"] not in facts.never_bought]
+    return {
+        "as_of": facts.estimates_on,
+        "never bought": summed(never),
+        "bought too little or too late": summed(bought),
+        "units": dict(sorted(units_by_item(found).items())),
+    }
+
+
+def summed(rows: Sequence[Any]) -> dict[str, Any]:
+    amount = sum((Decimal(row["amount"]) for row in rows), Decimal(0))
+    return {
+        "products": len({row["item"] for row in rows}),
+        "lines": len(rows),
+        "units": units_by_item(rows).total(),
+        "amount": str(amount),
+    }
+
+
+def units_by_item(rows: Sequence[Any]) -> Counter[str]:
+    units: Counter[str] = Counter()
+    for row in rows:
+        units[row["item"]] += int(row["quantity"])
+    return units
+
+
 def compare(facts: Facts, counts: Any, valuation: Any, balances: Counter[str]) -> dict[str, dict[str, Any]]:
     """Each independent figure beside the one in the books."""
     totals = {
@@ -102,6 +149,18 @@ def run(dataset: Dataset, method: str, project: Path) -> dict[str, Any]:
     causes = Counter(f"{row['code']} {row['stage']}" for row in exceptions["exceptions"])
     balances = ledger_balances(project)
     totals = compare(facts, company["counts"], valuation, balances)
+    more: dict[str, Any] = {}
+    if facts.rows:
+        booked = returns_by_row(project)
+        totals |= {f"returns booked by {row}": pair(number, booked.get(row, 0)) for row, number in facts.rows.items()}
+        totals["returns booked"] = pair(sum(facts.rows.values()), sum(booked.values()))
+    if facts.estimates_on:
+        more["provisional"] = estimated = estimates(project, facts)
+        units = estimated.pop("units")
+        totals["items whose provisional units differ"] = pair(0, len(set(units.items()) ^ set(facts.estimates.items())))
+        never = {item: units for item, units in facts.estimates.items() if item in facts.never_bought}
+        totals["products never bought, provisional"] = pair(len(never), estimated["never bought"]["products"])
+        totals["units of them"] = pair(sum(never.values()), estimated["never bought"]["units"])
     answer = {
         "dataset": dataset.name,
         "method": method,
@@ -115,6 +174,7 @@ def run(dataset: Dataset, method: str, project: Path) -> dict[str, Any]:
         "totals": totals,
         "raw": facts.counts,
         "skipped": facts.skipped,
+        **more,
         "shown": {name: raw.money(balances[role]) for name, role in facts.shown.items()},
         "seconds": round(time.monotonic() - started),
     }

@@ -15,6 +15,7 @@ from tieout_sandbox.real.raw import GENERATED, Facts, Project, Stream, cents, mo
 
 FOLDER = "adventureworks"
 COUNT_DAY = "2025-08-11"  # the youngest date of the inventory table; every other date of the data is earlier
+LAST_DAY = "2025-08-10"  # before the count, which finds again what was sold and never bought
 FIRST_DAY = "2022-01-01"
 SHIFT_DAYS = 2_922
 RECEIVED = "4"
@@ -164,6 +165,11 @@ class AdventureWorks:
         received = self._purchases(facts)
         sold, returned = self._sales(facts, received)
         held = self._count(facts, received, sold, returned)
+        facts.estimates_on = LAST_DAY
+        facts.never_bought = frozenset(sold) - {self.number_of[row["ProductID"]] for row in self.details}
+        if method != "standard":  # a standard is no estimate
+            short = {sku: sold[sku] - received[sku] - returned[sku] for sku in sold}
+            facts.estimates = {sku: units for sku, units in sorted(short.items()) if units > 0}
         facts.held = {"count of an item that never had a cost": held}
         facts.shown = {"count difference": "shrinkage"}
         facts.records = len(self.orders) + len(self.sales) + len(self.returns) + len(self.counted)

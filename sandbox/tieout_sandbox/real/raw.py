@@ -46,7 +46,10 @@ class Facts:
     `counts` are rows and units by kind, as the data set's own description counts them. `balances` are account roles and
     their closing balance in minor units, debit positive. `on_hand` is the closing quantity by (item, location).
     `records` is how many the feeds hold. `skipped` counts the records that are no stock movement, by reason; `held` names
-    what must become an exception. `shown` names accounts (by role) whose balance belongs in the report.
+    what must become an exception. `rows` counts the event lines that a row of the posting matrix must have booked.
+    `estimates` are the units by item whose cost is still an estimate at the end of the day `estimates_on`, and
+    `never_bought` those of the items for which no cost will ever come. `shown` names accounts (by role) whose balance
+    belongs in the report.
     """
 
     records: int = 0
@@ -55,6 +58,10 @@ class Facts:
     on_hand: dict[tuple[str, str], int] = field(default_factory=dict)
     skipped: dict[str, int] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    estimates: dict[str, int] = field(default_factory=dict)
+    estimates_on: str = ""
+    never_bought: frozenset[str] = frozenset()
     shown: dict[str, str] = field(default_factory=dict)
 
 

@@ -60,7 +60,8 @@ class OnlineRetail:
     def __init__(self, data: Path) -> None:
         self.folder = data / FOLDER
         self.raw: Counter[str] = Counter()
-        self.lines: list[Line] = []
+        self.lines: list[Line] = []  # of stock
+        self.others: list[Line] = []  # of codes that are no stock
         self.customers: set[str] = set()
         self.names: dict[str, str] = {}
         self._read()
@@ -90,25 +91,14 @@ class OnlineRetail:
             self.raw["write-off lines"] += quantity < 0 and not invoice.startswith("C")
             self.raw["positive lines at price zero"] += quantity > 0 and free
             self.raw["net units, all lines"] += quantity
-            if code in NOT_STOCK:
-                self.raw["lines that are not stock"] += 1
-            elif code.startswith("gift_"):
-                self.raw["gift voucher lines"] += 1
-            else:
-                self.lines.append(
-                    Line(
-                        order,
-                        invoices[invoice],
-                        invoice,
-                        code.upper(),
-                        quantity,
-                        row["InvoiceDate"],
-                        Decimal(row["UnitPrice"]),
-                        row["CustomerID"],
-                    )
-                )
-                if row["CustomerID"]:
-                    self.customers.add(row["CustomerID"])
+            stock = code not in NOT_STOCK and not code.startswith("gift_")
+            self.raw["lines that are not stock"] += code in NOT_STOCK
+            self.raw["gift voucher lines"] += code.startswith("gift_")
+            place = (order, invoices[invoice], invoice, code.upper() if stock else code)
+            line = Line(*place, quantity, row["InvoiceDate"], Decimal(row["UnitPrice"]), row["CustomerID"])
+            (self.lines if stock else self.others).append(line)
+            if stock and row["CustomerID"]:
+                self.customers.add(row["CustomerID"])
         self.raw["invoices"], self.raw["stock codes"] = len(invoices), len(codes)
 
     def _receipts(self) -> Iterable[tuple[str, date, str, int, int]]:
@@ -207,29 +197,36 @@ class OnlineRetail:
             on_hand[line.code] += signed(line)
         facts.counts |= {f"{kind} movements": number for kind, number in sorted(kinds.items())}
         facts.counts |= {f"{kind} units": number for kind, number in sorted(units.items())}
-        facts.counts |= self.matches()
+        everything = sorted([*self.lines, *self.others], key=lambda line: line.order)
+        facts.counts["credit lines that match, all codes"] = len(matches(everything))
+        found = matches(sorted(self.lines, key=Line.turn))
+        facts.counts["credit lines that match, stock"] = len(found)
+        booked = [line for line in self.lines if line.kind == "credit" and line.code in self.cost]
+        matched = sum(line.order in found for line in booked)
+        linked = "STD-11" if method == "standard" else "RET-04"
+        facts.rows = {linked: matched, "RET-12": len(booked) - matched}
         facts.on_hand = {(code, "MAIN"): quantity for code, quantity in on_hand.items() if quantity}
         return facts
 
-    def matches(self) -> dict[str, int]:
-        """Credits by the rule `party_item`: the latest earlier sales of the same customer and item with units not yet
-        returned, newest first."""
-        open_units: defaultdict[tuple[str, str], list[list[int]]] = defaultdict(list)
-        whole = part = none = 0
-        for line in sorted(self.lines, key=Line.turn):
-            key = (line.customer, line.code)
-            if line.kind == "sale" and line.customer:
-                open_units[key].append([line.quantity])
-            elif line.kind == "credit":
-                left = -line.quantity
-                for sale in reversed(open_units[key] if line.customer else []):
-                    taken = min(left, sale[0])
-                    sale[0] -= taken
-                    left -= taken
-                whole += not left
-                part += 0 < left < -line.quantity
-                none += left == -line.quantity
-        return {"credits matched": whole, "credits matched in part": part, "credits without a sale": none}
+
+def matches(lines: Iterable[Line]) -> set[int]:
+    """Credits by the rule `party_item`, as their places in the file: those whose units the latest earlier sales to the same
+    customer of the same code still hold, all of them, newest first. A credit that asks for more matches nothing."""
+    open_units: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    found = set()
+    for line in lines:
+        held = open_units[line.customer, line.code]
+        if line.kind == "sale" and line.customer:
+            held.append(line.quantity)
+        elif line.kind == "credit" and line.customer and sum(held) >= -line.quantity:
+            found.add(line.order)
+            left = -line.quantity
+            while left:
+                left -= (taken := min(left, held[-1]))
+                held[-1] -= taken
+                if not held[-1]:
+                    held.pop()
+    return found
 
 
 def signed(line: Line) -> int:
