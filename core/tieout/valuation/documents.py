@@ -14,6 +14,7 @@ from tieout.model.event import EventLine, order_key
 from tieout.valuation.components import taken
 from tieout.valuation.records import Move, Pool
 from tieout.valuation.refs import Lookup, parse
+from tieout.valuation.state import NO_VALUE
 from tieout.valuation.step import Step
 
 DOCUMENTS: Final = frozenset(
@@ -180,6 +181,17 @@ def arrive(step: Step, pool: Pool, q: int, v: int, row: str, credit: str, varian
         op = state.put(pool, q, v, n, step.key, line.event_id, line.line_id, line.at)
     state.move(n).add_fed(op)
     return op
+
+
+def weigh(step: Step, pool: Pool, q: int) -> None:
+    """Units of a holding are counted on or off, and no value with them: those left bear it all."""
+    if not q:
+        return
+    state, role = step.state, pool.key[0]
+    n = state.add_move(Move(step.line, role, role, "", "", abs(q), 0))
+    op = state.shift(pool, q, 0, n, step.line, step.key)
+    if q < 0:
+        state.o_dest[op - state.base] = NO_VALUE
 
 
 def pass_on(step: Step, n: int, into: int) -> None:

@@ -25,6 +25,7 @@ from tieout.valuation.documents import (
     own,
     pass_on,
     settle,
+    weigh,
 )
 from tieout.valuation.records import Move, Pool, Receipt
 from tieout.valuation.refs import Lookup
@@ -44,7 +45,11 @@ def work(step: Step) -> tuple[Step, Pool]:
 
 
 def part_of(step: Step) -> str:
-    return str((step.line.extra or {}).get("part", ""))
+    return _part(step.line)
+
+
+def _part(line: EventLine) -> str:
+    return str((line.extra or {}).get("part", ""))
 
 
 def put_in(wip: Step, pool: Pool, line: EventLine, v: int, credit: str) -> tuple[int, int]:
@@ -78,8 +83,7 @@ def _issue(steps: list[Step]) -> None:
     for step in steps:
         if part_of(step) == "output":
             wip, pool = work(step)
-            n = wip.state.add_move(Move(step.line, ROLE, ROLE, "", "", step.line.quantity, 0))
-            wip.state.shift(pool, step.line.quantity, 0, n, step.line, wip.key)
+            weigh(wip, pool, step.line.quantity)
     for step in out:
         wip, pool = work(step)
         n, value = issue(step, step.home(), step.line.quantity, "MFG-01", wip, ROLE)
@@ -184,9 +188,8 @@ def _scrap(steps: list[Step]) -> None:
     for step, standard in plan:
         wip, pool = work(step)
         if step.line.reason == "normal":
-            if _started(wip, pool):
-                n = wip.state.add_move(Move(step.line, ROLE, ROLE, "", "", step.line.quantity, 0))
-                wip.state.shift(pool, -min(step.line.quantity, pool.quantity), 0, n, step.line, wip.key)
+            if _started(wip):
+                weigh(wip, pool, -min(step.line.quantity, pool.quantity))
             continue
         q = step.line.quantity
         if standard is not None:
@@ -308,20 +311,19 @@ def _sales_value(step: Step) -> Fraction:
     return price * step.line.quantity
 
 
-def _started(wip: Step, pool: Pool) -> bool:
-    return any(move.line.type == "production.issued" and move.debit == move.credit for move in wip.state.moves)
+def _started(wip: Step) -> bool:
+    return any(move.line.type == "production.issued" and _part(move.line) == "output" for move in wip.state.moves)
 
 
 def _units(wip: Step, pool: Pool, line: EventLine, q: int) -> None:
     """Make the holding stand for the order's units before `q` of them leave: those started, else all that are known to
     come out of it; never fewer than leave now."""
     missing = 0
-    if not pool.quantity and not _started(wip, pool):
+    if not pool.quantity and not _started(wip):
         missing = sum(x.quantity for x in outputs(line, wip)) - _left(wip)
     missing = max(missing, q - pool.quantity)
     if missing > 0:
-        n = wip.state.add_move(Move(line, ROLE, ROLE, "", "", 0, 0))
-        wip.state.shift(pool, missing, 0, n, line, wip.key)
+        weigh(wip, pool, missing)
 
 
 def outputs(line: EventLine, step: Step) -> list[EventLine]:
@@ -329,17 +331,17 @@ def outputs(line: EventLine, step: Step) -> list[EventLine]:
     found = order_lines(order_of(line, step.valuer.lookup), step.valuer.lookup)
     completed = [x for x in found if x.type == "production.completed"]
     scrapped = [x for x in found if x.type == "production.scrapped" and x.reason != "normal"]
-    return [x for x in (*completed, *scrapped) if (x.extra or {}).get("part", "") in MAIN and not x.owner]
+    return [x for x in (*completed, *scrapped) if _part(x) in MAIN and not x.owner]
 
 
 def depending(line: EventLine, lookup: Lookup) -> list[EventLine]:
     """Known lines of the order that are worth something else because this one is known, wherever it lies in time: what
     comes out while nobody said how much was started, and hours whose rate is that of the product."""
-    started = line.type == "production.issued" and (line.extra or {}).get("part") == "output"
+    started = line.type == "production.issued" and _part(line) == "output"
     if line.type not in ("production.completed", "production.scrapped") and not started:
         return []
     lines = order_lines(order_of(line, lookup), lookup)
-    known = any(x.type == "production.issued" and (x.extra or {}).get("part") == "output" for x in lines)
+    known = any(x.type == "production.issued" and _part(x) == "output" for x in lines)
     out = (
         [x for x in lines if x.type in ("production.completed", "production.scrapped")] if started or not known else []
     )
@@ -351,7 +353,7 @@ def _left(wip: Step) -> int:
     return sum(
         move.quantity
         for move in wip.state.moves
-        if move.credit == ROLE and move.debit != ROLE and (move.line.extra or {}).get("part", "") in MAIN
+        if move.credit == ROLE and move.debit != ROLE and _part(move.line) in MAIN
     )
 
 
@@ -372,8 +374,7 @@ def _close(steps: list[Step]) -> None:
     if not pool.value:
         return
     total = sum(state.move(n).quantity for n in actual)
-    n = state.add_move(Move(step.line, ROLE, ROLE, "", "", 0, 0))
-    state.shift(pool, total - pool.quantity, 0, n, step.line, wip.key)
+    weigh(wip, pool, total - pool.quantity)
     for done in actual:
         move = state.move(done)
         there = state.carried[move.taken[0]]
@@ -403,8 +404,7 @@ def _cancel(steps: list[Step]) -> None:
     for step, pairs in zip(returning, taken, strict=True):
         _back_to_stores(step, pairs, "MFG-15")
     wip, pool = work(steps[0])
-    n = wip.state.add_move(Move(steps[0].line, ROLE, ROLE, "", "", 0, 0))
-    wip.state.shift(pool, max(1 - pool.quantity, 0), 0, n, steps[0].line, wip.key)
+    weigh(wip, pool, max(1 - pool.quantity, 0))
     if pool.value:
         m, _ = drawn(wip, pool, pool.quantity, pool.value, steps[0], "MFG-15", "scrap_abnormal", 0)
         move, flow = wip.state.move(m), steps[0].flows[-1]

@@ -16,7 +16,7 @@ from typing import Final
 from tieout.model.event import EventLine, order_key
 from tieout.model.journal import Flow
 from tieout.valuation.records import TO_COST, TO_NRV, Move, Pool
-from tieout.valuation.state import ItemState, NeedsHistory, share
+from tieout.valuation.state import NO_VALUE, ItemState, NeedsHistory, share
 
 # Where a pool at standard cost leaves what it does not take of a change, by what brought the units.
 _GAPS: Final = {"kit.assembled": "assembly_variance", "kit.disassembled": "assembly_variance"}
@@ -86,7 +86,7 @@ class Restatement:
     def run(self) -> None:
         state, heap = self.state, self._heap
         base, up = state.base, state.up
-        o_q, o_v, o_rq, o_rv, o_next = state.o_q, state.o_v, state.o_rq, state.o_rv, state.o_next
+        o_q, o_v, o_rq, o_rv, o_next, o_dest = state.o_q, state.o_v, state.o_rq, state.o_rv, state.o_next, state.o_dest
         while heap:
             op = heappop(heap)
             if op in self._returns_at:
@@ -94,7 +94,7 @@ class Restatement:
             i = op - base
             change = self._before.pop(op, 0)
             q = o_q[i]
-            if q >= 0:
+            if q >= 0 or o_dest[i] == NO_VALUE:
                 extra = self._in.pop(op, 0)
                 if op in state.derived:
                     extra += self._derive(op)

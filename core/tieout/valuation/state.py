@@ -36,6 +36,9 @@ MARKS: Final = 64  # places per block at which the window may begin
 _Index: TypeAlias = dict[str, list[int]]
 
 
+NO_VALUE: Final = -2  # in place of a destination: units are counted off and take no value with them
+
+
 class NeedsHistory(Exception):  # noqa: N818 - a request to the driver, not a fault
     """The line needs a movement of `item` that its state no longer keeps in detail."""
 

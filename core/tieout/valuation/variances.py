@@ -13,8 +13,8 @@ from tieout.model.event import EventLine, order_key
 from tieout.model.facts import Routing
 from tieout.model.quantity import SCALE
 from tieout.valuation.bundles import known_bom
-from tieout.valuation.documents import WIP, charge, drawn, order_lines, order_of
-from tieout.valuation.records import Move, Pool
+from tieout.valuation.documents import WIP, charge, drawn, order_lines, order_of, weigh
+from tieout.valuation.records import Pool
 from tieout.valuation.step import Step
 
 Absorbed = tuple[str, str, str, int, int]  # row, component, role it comes from, value, what was paid
@@ -97,8 +97,7 @@ def close_standard(step: Step, wip: Step, pool: Pool, made: list[EventLine]) -> 
     ):
         if value:
             _out(step, wip, pool, 0, value, row, role)
-    n = wip.state.add_move(Move(step.line, pool.key[0], pool.key[0], "", "", 0, 0))
-    wip.state.shift(pool, 1 - pool.quantity, 0, n, step.line, wip.key)
+    weigh(wip, pool, 1 - pool.quantity)
     assert pool.value == rest
     _out(step, wip, pool, 1, rest, "MFG-11", "material_usage_variance")
 
