@@ -8,6 +8,7 @@ from tieout.model.event import EventLine
 from tieout.model.quantity import from_scaled
 from tieout.valuation.purchasing import names, receipts_of, reprice, speaks_first
 from tieout.valuation.records import Receipt
+from tieout.valuation.state import NeedsHistory
 from tieout.valuation.step import Step
 
 BILLS: Final = frozenset({"purchase.billed"})
@@ -71,6 +72,8 @@ def drift_accepted(step: Step) -> None:
     approved(step)
     state = step.state
     bills = {(x.event_id, x.line_id): x for x in step.sources(BILLS)}
+    if bills and state.move_base:
+        raise NeedsHistory(state.item, step.line.ref)
     cleared = [
         (receipt, entry)
         for _, receipt in sorted(state.receipts.items())

@@ -66,7 +66,10 @@ def named(state: ItemState, ref: str, types: Collection[str], lookup: Lookup | N
         found = _fitting(state, state.by_ref.get(ref, ()), types, "")
     if not found and state.move_base:
         # The state let go of old movements: only what is known can tell whether this one is older or unknown.
-        known = () if lookup is None else (lookup.event(name) if kind == "e" else lookup.document(name))
+        known: list[EventLine] = []
+        if lookup is not None:
+            known += lookup.event(name) if kind == "e" else lookup.document(name)
+            known += [x for x in lookup.citing([f"{kind}:{name}"]) if x.ref == ref]
         keys = [order_key(x) for x in known if x.item in ("", state.item) and x.type in types]
         if any(key < before for key in keys):
             raise NeedsHistory(state.item, ref, min(keys))
