@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from pydantic import TypeAdapter
 
@@ -174,19 +175,42 @@ def test_help_loads_neither_the_database_nor_http() -> None:
     assert done.returncode == 0
 
 
-def test_every_command_has_help_and_json() -> None:
-    import click
+def commands() -> list[tuple[str, click.Command]]:
+    """Every command with its words, groups walked through."""
 
-    def walk(group: click.Group, path: list[str]) -> list[str]:
-        missing = []
-        context = click.Context(group)
-        for name in group.list_commands(context):
-            command = group.get_command(context, name)
+    def walk(group: click.Group, path: list[str]) -> list[tuple[str, click.Command]]:
+        found: list[tuple[str, click.Command]] = []
+        for name in group.list_commands(click.Context(group)):
+            command = group.get_command(click.Context(group), name)
             assert command is not None
+            found.append((" ".join([*path, name]), command))
             if isinstance(command, click.Group):
-                missing += walk(command, [*path, name])
-            elif not command.help or (name != "schema" and not any(p.name == "as_json" for p in command.params)):
-                missing.append(" ".join([*path, name]))
-        return missing
+                found += walk(command, [*path, name])
+        return found
 
-    assert walk(cli, []) == []
+    return walk(cli, [])
+
+
+def test_every_command_option_and_argument_has_help_and_every_answer_is_had_as_json() -> None:
+    bare = []
+    for words, command in commands():
+        if not command.help:
+            bare.append(words)
+        if isinstance(command, click.Group):
+            continue
+        bare += [f"{words} {param.human_readable_name}" for param in command.params if not getattr(param, "help", None)]
+        if not any(param.name == "as_json" for param in command.params):
+            bare.append(f"{words} --json")
+    assert bare == []
+
+
+def test_without_a_command_it_says_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run_cli(cli, []) == 0
+    assert "`tieout init` starts one here" in capsys.readouterr().out
+    assert run_cli(cli, ["init", ".", "--template", "files"]) == 0
+    capsys.readouterr()
+    assert run_cli(cli, []) == 0
+    assert "`tieout status`" in capsys.readouterr().out

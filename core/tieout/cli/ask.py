@@ -11,7 +11,7 @@ from tieout.cli.shell import Answer, Shell, common, table
 
 
 @click.command()
-@click.argument("anything")
+@click.argument("anything", help="SKU, vendor document, event id or the beginning of one, entry number, TO-reference.")
 @common
 def trace(shell: Shell, anything: str) -> None:
     """The whole chain behind an id (SKU, vendor document, event, entry, TO-reference), and from it forward."""
@@ -52,7 +52,12 @@ def _trace_text(answer: Answer) -> str:
 
 
 @click.command()
-@click.argument("topic", nargs=-1, required=True)
+@click.argument(
+    "topic",
+    nargs=-1,
+    required=True,
+    help="What to explain: a code, role, row or event type; or cost-of MOVEMENT; or account-of ROLE.",
+)
 @common
 def explain(shell: Shell, topic: tuple[str, ...]) -> None:
     """Why: `explain cost-of MOVEMENT`, `explain account-of ROLE [--…]`, an error code (TO3201), a role, a row, an event type."""
@@ -66,7 +71,11 @@ def explain(shell: Shell, topic: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.argument("events", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument(
+    "events",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="JSON Lines file, an event a line (`tieout schema events`).",
+)
 @click.option("--policy", "policies", multiple=True, metavar="NAME=VALUE", help="Such as cost_method=weighted_average.")
 @click.option("--currency", default="USD", show_default=True, help="The company's currency (ISO 4217).")
 @click.option("--timezone", default="UTC", show_default=True, help="The company's time zone.")
@@ -111,7 +120,9 @@ def _value_text(answer: Answer) -> str:
 
 
 @click.command()
-@click.option("--company", default=None)
+@click.option(
+    "--company", default=None, metavar="CODE", help="Company, by its code in tieout.toml (default: the only one)."
+)
 @click.option("--as-of", default=None, help="A day (YYYY-MM-DD); default: now.")
 @click.option("--as-known", default=None, help="An instant: only what had been received by then.")
 @click.option("--layers", is_flag=True, help="Show cost layers.")
@@ -140,8 +151,14 @@ def _valuation_text(answer: Answer, layers: bool) -> str:
 
 
 @click.command()
-@click.argument("form", metavar="beancount|hledger|csv|jsonl|PLUGIN'S")
-@click.option("--company", default=None)
+@click.argument(
+    "form",
+    metavar="beancount|hledger|csv|jsonl|PLUGIN'S",
+    help="Format: beancount, hledger, csv, jsonl, or a plugin's.",
+)
+@click.option(
+    "--company", default=None, metavar="CODE", help="Company, by its code in tieout.toml (default: the only one)."
+)
 @click.option(
     "--out", type=click.Path(path_type=Path), default=None, help="File (default: stdout); a folder with --lots."
 )

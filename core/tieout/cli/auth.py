@@ -30,7 +30,7 @@ def auth_status(shell: Shell, company: str | None) -> None:
 
 
 @auth.command("login")
-@click.argument("connection", metavar="CONNECTION")
+@click.argument("connection", metavar="CONNECTION", help="Name of the connection in tieout.toml.")
 @click.option("--port", default=PORT, show_default=True, help="Port on this machine the browser comes back to.")
 @click.option(
     "--redirect", default=None, metavar="URL", help="Redirect address registered at the vendor, with --paste."
@@ -50,7 +50,7 @@ def auth_login(shell: Shell, connection: str, port: int, redirect: str | None, p
 
 
 @auth.command("logout")
-@click.argument("connection", metavar="CONNECTION")
+@click.argument("connection", metavar="CONNECTION", help="Name of the connection in tieout.toml.")
 @common
 def auth_logout(shell: Shell, connection: str) -> None:
     """Forget a connection's grant."""

@@ -21,8 +21,14 @@ def exceptions() -> None:
 
 
 @exceptions.command("list")
-@click.option("--state", type=click.Choice(["open", "resolved", "ignored", "all"]), default="open", show_default=True)
-@click.option("--owner", default=None)
+@click.option(
+    "--state",
+    type=click.Choice(["open", "resolved", "ignored", "all"]),
+    default="open",
+    show_default=True,
+    help="Only exceptions in this state.",
+)
+@click.option("--owner", default=None, metavar="NAME", help="Only what this person looks after.")
 @common
 def exceptions_list(shell: Shell, state: str, owner: str | None) -> None:
     """List exceptions with stage, age, amount and fix."""
@@ -38,7 +44,7 @@ def exceptions_list(shell: Shell, state: str, owner: str | None) -> None:
 
 
 @exceptions.command("show")
-@click.argument("number", type=int)
+@click.argument("number", type=int, help="Number of the exception (`tieout exceptions list`).")
 @common
 def exceptions_show(shell: Shell, number: int) -> None:
     """One exception with the original record."""
@@ -48,7 +54,7 @@ def exceptions_show(shell: Shell, number: int) -> None:
 
 
 @exceptions.command("retry")
-@click.argument("numbers", nargs=-1, type=int)
+@click.argument("numbers", nargs=-1, type=int, help="Numbers of exceptions (`tieout exceptions list`).")
 @click.option("--all", "everything", is_flag=True, help="Every open exception.")
 @common
 def exceptions_retry(shell: Shell, numbers: tuple[int, ...], everything: bool) -> None:
@@ -60,7 +66,9 @@ def exceptions_retry(shell: Shell, numbers: tuple[int, ...], everything: bool) -
 
 def _closing(verb: str, what: str) -> None:
     @exceptions.command(verb, help=what)
-    @click.argument("numbers", nargs=-1, type=int, required=True)
+    @click.argument(
+        "numbers", nargs=-1, type=int, required=True, help="Numbers of exceptions (`tieout exceptions list`)."
+    )
     @click.option("--reason", required=True, help="Why; kept in the audit trail.")
     @common
     def command(shell: Shell, numbers: tuple[int, ...], reason: str) -> None:
@@ -74,8 +82,8 @@ _closing("ignore", "Say that it will never be posted, with the reason.")
 
 
 @exceptions.command("assign")
-@click.argument("numbers", nargs=-1, type=int, required=True)
-@click.option("--to", "owner", required=True)
+@click.argument("numbers", nargs=-1, type=int, required=True, help="Numbers of exceptions (`tieout exceptions list`).")
+@click.option("--to", "owner", required=True, metavar="NAME", help="Who looks after them from now on.")
 @common
 def exceptions_assign(shell: Shell, numbers: tuple[int, ...], owner: str) -> None:
     """Give exceptions an owner."""
@@ -101,11 +109,13 @@ def _teach(kind: Kind, plural: str, can_merge: bool) -> click.Group:
         shell.answer(answer, lambda a: table([[r[h] for h in headers] for r in a["unmapped"]], headers, right=(2, 3)))
 
     @group.command("alias", help="Say that a vendor's id means one of ours, from a day on.")
-    @click.argument("external")
-    @click.argument("code")
+    @click.argument("external", help="The vendor's id, as it comes in.")
+    @click.argument("code", help="Our code it stands for.")
     @click.option("--connection", default="", help="Only for this connection (default: all).")
     @click.option("--from", "effective", default=None, help="From this day (default: always).")
-    @click.option("--company", default=None)
+    @click.option(
+        "--company", default=None, metavar="CODE", help="Company, by its code in tieout.toml (default: the only one)."
+    )
     @common
     def alias(shell: Shell, **how: Any) -> None:
         with shell.workspace() as work:
@@ -115,8 +125,12 @@ def _teach(kind: Kind, plural: str, can_merge: bool) -> click.Group:
         )
 
     @group.command("import", help="Load from CSV or JSON; every bad row is named, good ones go in.")
-    @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-    @click.option("--company", default=None)
+    @click.argument(
+        "file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="CSV or JSON file of master data."
+    )
+    @click.option(
+        "--company", default=None, metavar="CODE", help="Company, by its code in tieout.toml (default: the only one)."
+    )
     @common
     def import_(shell: Shell, file: Path, company: str | None) -> None:
         with shell.workspace() as work:
@@ -130,8 +144,13 @@ def _teach(kind: Kind, plural: str, can_merge: bool) -> click.Group:
         @group.command(
             "facts", help="Load dated facts: bills of materials, routings, prices, rates, standard costs, NRV."
         )
-        @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-        @click.option("--company", default=None)
+        @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="CSV file.")
+        @click.option(
+            "--company",
+            default=None,
+            metavar="CODE",
+            help="Company, by its code in tieout.toml (default: the only one).",
+        )
         @common
         def facts(shell: Shell, file: Path, company: str | None) -> None:
             with shell.workspace() as work:
@@ -139,10 +158,15 @@ def _teach(kind: Kind, plural: str, can_merge: bool) -> click.Group:
             shell.answer(answer, lambda a: f"{a['imported']} imported, {a['unchanged']} unchanged")
 
         @group.command("merge", help="Merge one item into another: alias and stock move with their layers (ADJ-10).")
-        @click.argument("old")
-        @click.argument("new")
+        @click.argument("old", help="Item (SKU) that goes.")
+        @click.argument("new", help="Item (SKU) that takes over its stock.")
         @click.option("--at", "day", required=True, help="Day of the change (YYYY-MM-DD).")
-        @click.option("--company", default=None)
+        @click.option(
+            "--company",
+            default=None,
+            metavar="CODE",
+            help="Company, by its code in tieout.toml (default: the only one).",
+        )
         @common
         def merge(shell: Shell, **how: Any) -> None:
             with shell.workspace() as work:
@@ -165,7 +189,12 @@ def mapping() -> None:
 
 
 @mapping.command("check")
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument(
+    "files",
+    nargs=-1,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Mapping files (default: all the project uses).",
+)
 @common
 def mapping_check(shell: Shell, files: tuple[Path, ...]) -> None:
     """Every slip in mapping files at once, offline, with its place (default: all files the project uses)."""
@@ -183,7 +212,12 @@ def mapping_check(shell: Shell, files: tuple[Path, ...]) -> None:
 
 
 @mapping.command("test")
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument(
+    "files",
+    nargs=-1,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Mapping files (default: all the project uses).",
+)
 @common
 def mapping_test(shell: Shell, files: tuple[Path, ...]) -> None:
     """Run the tests that stand in the mapping files."""
@@ -196,7 +230,7 @@ def mapping_test(shell: Shell, files: tuple[Path, ...]) -> None:
 
 
 @mapping.command("explain")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Mapping file.")
 @common
 def mapping_explain(shell: Shell, file: Path) -> None:
     """A mapping as a table a person can read: event field, source field, how."""
@@ -207,7 +241,7 @@ def mapping_explain(shell: Shell, file: Path) -> None:
 
 
 @mapping.command("reapply")
-@click.argument("stream", metavar="CONNECTION/STREAM")
+@click.argument("stream", metavar="CONNECTION/STREAM", help="Stream of a connection, as in tieout.toml.")
 @click.option("--from", "since", default=None, metavar="DAY", help="Only records with an event on or after this day.")
 @click.option("--company", default=None, metavar="CODE", help="Company of the connection, if its name does not say it.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default=None, help="Save the plan for `apply`.")
@@ -249,8 +283,8 @@ def _reapply_text(answer: Answer) -> str:
 
 
 @mapping.command("coverage")
-@click.argument("connection")
-@click.argument("stream")
+@click.argument("connection", help="Name of the connection in tieout.toml.")
+@click.argument("stream", help="Stream of a connection, as in tieout.toml.")
 @common
 def mapping_coverage(shell: Shell, connection: str, stream: str) -> None:
     """Source fields nobody reads, from the records that have landed."""
@@ -279,7 +313,9 @@ def db_upgrade(shell: Shell) -> None:
 
 
 @db.command("backup")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument(
+    "file", type=click.Path(path_type=Path, dir_okay=False), help="File to write; an existing one is never overwritten."
+)
 @common
 def db_backup(shell: Shell, file: Path) -> None:
     """A consistent copy with its SHA-256, taken while work goes on."""
@@ -289,7 +325,7 @@ def db_backup(shell: Shell, file: Path) -> None:
 
 
 @db.command("restore")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Backup to put in place.")
 @common
 def db_restore(shell: Shell, file: Path) -> None:
     """Put a backup in place; every delivery since is looked up in the ledger before anything is written."""

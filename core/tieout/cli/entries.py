@@ -35,7 +35,7 @@ def entries_list(shell: Shell, state: str, company: str | None) -> None:
 
 
 @entries.command("show")
-@click.argument("entry", metavar="ID")
+@click.argument("entry", metavar="ID", help="Entry id (`tieout entries list`) or TO-reference.")
 @common
 def entries_show(shell: Shell, entry: str) -> None:
     """One entry by id or TO-reference: its lines, each attempt to deliver it, what the ledger answered."""
@@ -57,7 +57,7 @@ def _show_text(answer: Answer) -> str:
 
 
 @entries.command("decide")
-@click.argument("entry", metavar="ID")
+@click.argument("entry", metavar="ID", help="Entry id (`tieout entries list`) or TO-reference.")
 @click.option(
     "--posted-as", metavar="LEDGER_ID", default=None, help="It is in the ledger under this id of the ledger's."
 )

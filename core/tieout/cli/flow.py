@@ -80,7 +80,7 @@ def _plan_text(answer: Answer, everything: bool) -> str:
 
 
 @click.command()
-@click.argument("saved", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("saved", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Plan saved with --out.")
 @common
 def apply(shell: Shell, saved: Path) -> None:
     """Post a plan saved by `tieout plan --out`. A plan that no longer fits what is known is refused."""
@@ -145,7 +145,10 @@ def status_text(company: Answer) -> str:
         known = sum((abs(Decimal(h["amount"])) for h in company["held"] if h["amount"]), Decimal(0))
         unknown = sum(h["amount"] is None for h in company["held"])
         more = f" and {unknown} of unknown amount" if unknown else ""
-        lines += ["", f"  kept out of the books: {len(company['held'])} exceptions, {known} {company['currency']}{more}"]
+        lines += [
+            "",
+            f"  kept out of the books: {len(company['held'])} exceptions, {known} {company['currency']}{more}",
+        ]
     verdict = "tied out" if company["tied_out"] else "NOT tied out"
     if not company["tied_out"] and not company["unexplained"].strip("0.-"):
         verdict += ": quantities differ"
@@ -191,8 +194,8 @@ def _reconcile_text(answer: Answer) -> str:
             parts.append(_indent(table(details, headers, right=(4, 5))))
         held = [(h["exception"], h["stage"], h["code"], h["amount"] or "not known", h["what"]) for h in company["held"]]
         if held:
-            headers = ("exception", "stage", "code", f"amount {company['currency']}", "kept out of the books because")
-            parts.append(_indent(table(held, headers, right=(0, 3))))
+            named = ("exception", "stage", "code", f"amount {company['currency']}", "kept out of the books because")
+            parts.append(_indent(table(held, named, right=(0, 3))))
     return "\n\n".join(parts)
 
 
@@ -218,7 +221,7 @@ def approvals_list(shell: Shell) -> None:
 
 
 @approvals.command("approve")
-@click.argument("ids", nargs=-1, required=True)
+@click.argument("ids", nargs=-1, required=True, help="Ids from `tieout approvals list`, or `all`.")
 @common
 def approvals_approve(shell: Shell, ids: tuple[str, ...]) -> None:
     """Approve, by somebody who did not prepare it; `all` approves everything that waits."""
@@ -228,8 +231,8 @@ def approvals_approve(shell: Shell, ids: tuple[str, ...]) -> None:
 
 
 @approvals.command("reject")
-@click.argument("ids", nargs=-1, required=True)
-@click.option("--reason", required=True)
+@click.argument("ids", nargs=-1, required=True, help="Ids from `tieout approvals list`, or `all`.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the audit trail.")
 @common
 def approvals_reject(shell: Shell, ids: tuple[str, ...], reason: str) -> None:
     """Reject: withdrawn with a record, and planned again with what is known then."""
@@ -239,8 +242,14 @@ def approvals_reject(shell: Shell, ids: tuple[str, ...], reason: str) -> None:
 
 
 @click.command()
-@click.argument("opening", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--company", default=None)
+@click.argument(
+    "opening",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="CSV with item, location, quantity, value.",
+)
+@click.option(
+    "--company", default=None, metavar="CODE", help="Company, by its code in tieout.toml (default: the only one)."
+)
 @click.option("--at", "go_live", required=True, help="Go-live day (YYYY-MM-DD): openings stand at its start.")
 @click.option("--ledger-carries", is_flag=True, help="The ledger already has the balance (OPN-02): nothing is posted.")
 @click.option("--approve-difference", default=None, help="Reason that explains a difference to the ledger (OPN-03).")

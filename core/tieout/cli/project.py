@@ -14,7 +14,12 @@ FAILED = 1
 
 
 @click.command()
-@click.argument("where", type=click.Path(path_type=Path, file_okay=False), required=False)
+@click.argument(
+    "where",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=False,
+    help="Folder to make (default: the project folder, -C).",
+)
 @click.option("--template", default=None, help="Answer no questions; one of those `--template list` names.")
 @click.option("--name", default=None, help="Company name.")
 @click.option("--currency", default=None, help="ISO 4217 code.")
@@ -129,7 +134,7 @@ def plugin_list(shell: Shell) -> None:
 
 
 @plugin.command("show")
-@click.argument("name")
+@click.argument("name", help="Connector (`tieout plugin list`).")
 @common
 def plugin_show(shell: Shell, name: str) -> None:
     """One connector's whole declaration: streams, limits, capabilities, configuration."""
@@ -140,9 +145,10 @@ def plugin_show(shell: Shell, name: str) -> None:
 
 
 @click.command()
-@click.argument("name")
-def schema(name: str) -> None:
+@click.argument("name", help="Event type (order.fulfilled), `events` for all, or a command (`status`).")
+@common
+def schema(shell: Shell, name: str) -> None:
     """JSON Schema of an event type (order.fulfilled), of all (`events`), or of a command's --json answer (`status`)."""
     from tieout.workspace import schema_of
 
-    click.echo(json.dumps(schema_of(name), indent=2))
+    shell.answer(schema_of(name), lambda a: json.dumps(a, indent=2))

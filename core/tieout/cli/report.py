@@ -14,8 +14,10 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command()
-@click.argument("name", required=False)
-@click.option("--company", default=None)
+@click.argument("name", required=False, help="Report to make; without it the list of reports.")
+@click.option(
+    "--company", default=None, metavar="CODE", help="Company, by its code in tieout.toml (default: the only one)."
+)
 @click.option("--as-of", default=None, help="The last posting day (YYYY-MM-DD; default: today).")
 @click.option("--from", "start", default=None, help="The first day (default: that of the period).")
 @click.option("--period", default=None, help="A period such as 2026-01 instead of days.")
@@ -54,13 +56,15 @@ def report(
 
 
 @click.command("close")
-@click.argument("period")
+@click.argument("period", help="Fiscal period, such as 2026-03.")
 @click.option("--check", "only_check", is_flag=True, help="Only say what is in the way, and where the period stands.")
 @click.option("--reopen", is_flag=True, help="Take the signatures back; needs --reason.")
 @click.option("--reason", default="", help="Why it is opened again.")
 @click.option("--accept", default="", metavar="REASON", help="Why estimates, old lines and exceptions may stay.")
 @click.option("--age-limit", type=click.IntRange(min=0), default=None, metavar="DAYS", help="Of lines (default: 90).")
-@click.option("--company", default=None)
+@click.option(
+    "--company", default=None, metavar="CODE", help="Company, by its code in tieout.toml (default: the only one)."
+)
 @common
 def close(shell: Shell, period: str, only_check: bool, reopen: bool, reason: str, **how: Any) -> None:
     """Close a period: one person prepares it, another one closes it. Closed, it takes no posting date.
@@ -98,9 +102,17 @@ def audit() -> None:
 
 
 @audit.command("verify")
-@click.option("--export", "file", type=click.Path(path_type=Path, exists=True, dir_okay=False), default=None)
+@click.option(
+    "--export",
+    "file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    default=None,
+    help="File that `tieout audit export` wrote; without it the project's own database.",
+)
 @click.option("--key", default="", metavar="HEX", help="The public key as you know it from elsewhere.")
-@click.option("--company", default=None)
+@click.option(
+    "--company", default=None, metavar="CODE", help="Company, by its code in tieout.toml (default: the only one)."
+)
 @common
 def audit_verify(shell: Shell, file: Path | None, key: str, company: str | None) -> None:
     """Check chains, numbers, and the signed checkpoints; with --export FILE offline, from an export alone.
@@ -130,8 +142,10 @@ def _checks_text(answer: Answer) -> str:
 
 
 @audit.command("export")
-@click.argument("file", type=_FILE)
-@click.option("--company", default=None)
+@click.argument("file", type=_FILE, help="File of the export.")
+@click.option(
+    "--company", default=None, metavar="CODE", help="Company, by its code in tieout.toml (default: the only one)."
+)
 @common
 def audit_export(shell: Shell, file: Path, company: str | None) -> None:
     """Write everything an auditor needs to check the books without them."""
@@ -144,8 +158,10 @@ def audit_export(shell: Shell, file: Path, company: str | None) -> None:
 
 @audit.command("changes")
 @click.option("--kind", default=None, help="rules, mapping, period, approval, master, exception or other.")
-@click.option("--since", default=None, metavar="DAY")
-@click.option("--company", default=None)
+@click.option("--since", default=None, metavar="DAY", help="Only changes on or after this day (YYYY-MM-DD).")
+@click.option(
+    "--company", default=None, metavar="CODE", help="Company, by its code in tieout.toml (default: the only one)."
+)
 @common
 def audit_changes(shell: Shell, **how: Any) -> None:
     """Who changed rules, mappings, periods, approvals and master data, when, and what."""
@@ -164,7 +180,9 @@ def _changes_text(answer: Answer) -> str:
 
 
 @audit.command("checkpoint")
-@click.option("--company", default=None)
+@click.option(
+    "--company", default=None, metavar="CODE", help="Company, by its code in tieout.toml (default: the only one)."
+)
 @common
 def audit_checkpoint(shell: Shell, company: str | None) -> None:
     """Sign a checkpoint now (a run signs one a day)."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import click
 
 from tieout.cli.shell import LazyGroup
@@ -27,6 +30,7 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
 @click.group(
     cls=LazyGroup,
     root=True,
+    invoke_without_command=True,
     lazy={
         "init": (_PROJECT, "init", "Start a project folder (asks, or takes --template)."),
         "check": (_PROJECT, "check", "Find every slip in configuration and mappings, offline."),
@@ -63,5 +67,15 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     },
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Keeps inventory systems and accounting ledgers in exact agreement, to the cent, and proves it."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+        folder = Path(os.environ.get("TIEOUT_PROJECT", "."))
+        if (folder / "tieout.toml").exists():
+            click.echo("\nNext: `tieout status` says where everything stands, `tieout run` does the main job.")
+        else:
+            click.echo(
+                "\nNo project in this folder. `tieout init` starts one here; COMMAND -C FOLDER works in another one."
+            )

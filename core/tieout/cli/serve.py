@@ -62,7 +62,7 @@ def schedule_next(shell: Shell, company: str | None) -> None:
 
 
 @schedule.command("pause")
-@click.argument("name", metavar="SCHEDULE")
+@click.argument("name", metavar="SCHEDULE", help="Schedule (`tieout schedule list`).")
 @click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the audit trail and shown in the list.")
 @click.option("--company", default=None, metavar="CODE", help="Of this company.")
 @common
@@ -74,7 +74,7 @@ def schedule_pause(shell: Shell, name: str, reason: str, company: str | None) ->
 
 
 @schedule.command("resume")
-@click.argument("name", metavar="SCHEDULE")
+@click.argument("name", metavar="SCHEDULE", help="Schedule (`tieout schedule list`).")
 @click.option("--company", default=None, metavar="CODE", help="Of this company.")
 @common
 def schedule_resume(shell: Shell, name: str, company: str | None) -> None:
@@ -85,7 +85,7 @@ def schedule_resume(shell: Shell, name: str, company: str | None) -> None:
 
 
 @schedule.command("run")
-@click.argument("name", metavar="SCHEDULE")
+@click.argument("name", metavar="SCHEDULE", help="Schedule (`tieout schedule list`).")
 @click.option("--company", default=None, metavar="CODE", help="Of this company.")
 @common
 def schedule_run(shell: Shell, name: str, company: str | None) -> None:
