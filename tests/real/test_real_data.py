@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from tieout_sandbox.real import DATASETS, METHODS, prepare
 from tieout_sandbox.real.scms import largest_remainder
+from tieout_sandbox.real.uci import Line, matches
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("TIEOUT_REAL_DATA") or ROOT.parent / "shared" / "data")
@@ -51,6 +53,9 @@ def test_adventureworks_reads_as_described(tmp_path: Path) -> None:
         "counted units": 335_974,
     }
     assert {name: facts.counts[name] for name in expected} == expected
+    assert len(facts.never_bought) == 88
+    assert facts.never_bought <= set(facts.estimates)
+    assert prepare("adventureworks", DATA, tmp_path, "standard").facts("standard").estimates == {}
 
 
 @needs_data
@@ -67,6 +72,7 @@ def test_scms_reads_as_described(tmp_path: Path) -> None:
         "recorded on another day": 1_911,
         "lines with freight": 6_198,
         "lines that refer to another": 2_445,
+        "of them, by its own notice's number": 2_445,
     }
     assert {name: facts.counts[name] for name in expected} == expected
 
@@ -86,8 +92,11 @@ def test_online_retail_reads_as_described(tmp_path: Path) -> None:
         "exact duplicate lines": 5_268,
         "write-off lines": 1_336,
         "positive lines at price zero": 1_179,
+        "credit lines that match, all codes": 7_518,
+        "credit lines that match, stock": 7_434,
     }
     assert {name: facts.counts[name] for name in expected} == expected
+    assert facts.rows["RET-04"] == 7_434
 
 
 @needs_data
@@ -100,6 +109,19 @@ def test_a_project_holds_nothing_of_the_raw_files(name: str, tmp_path: Path) -> 
     written = Counter(path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("*") if path.is_file())
     assert set(written) == {"tieout.toml", "items.csv", "locations.csv", "parties.csv", "generated"}
     assert not list(tmp_path.rglob("*.gz"))
+
+
+def line(order: int, quantity: int, invoice: str = "1", customer: str = "c", code: str = "X") -> Line:
+    return Line(order, 1, invoice, code, quantity, "2011-01-01 10:00:00", Decimal(1), customer)
+
+
+def test_a_credit_is_matched_whole_newest_sale_first_or_not_at_all() -> None:
+    sales = [line(1, 5), line(2, 3), line(3, 9, customer=""), line(4, 9, code="Y")]
+    assert matches([*sales, line(5, -9, "C1")]) == set()
+    assert matches([*sales, line(5, -9, "C1"), line(6, -8, "C2"), line(7, -1, "C3")]) == {6}
+    assert matches([*sales, line(5, -4, "C1"), line(6, -4, "C2"), line(7, -1, "C3")]) == {5, 6}
+    assert matches([line(1, -1, "C1"), line(2, 1)]) == set()
+    assert matches([line(1, 1, customer=""), line(2, -1, "C1", customer="")]) == set()
 
 
 def test_largest_remainder_adds_up() -> None:

@@ -39,6 +39,7 @@ class Deliveries:
     def __init__(self, data: Path) -> None:
         self.folder = data / FOLDER
         self.rows: list[Row] = list(rows(self.folder / FILE))
+        self.notice_of = {row["ID"]: row["ASN/DN #"] for row in self.rows}
         self.direct = [row for row in self.rows if row["Fulfill Via"] == DIRECT]
         self.central = [row for row in self.rows if row["Fulfill Via"] != DIRECT]
         prices: defaultdict[str, list[Decimal]] = defaultdict(list)
@@ -134,6 +135,12 @@ class Deliveries:
 
     # the independent side
 
+    def _own_notice(self, row: Row) -> bool:
+        """Whether a line says that its freight stands on another line of the same notice: so the notice's number, which
+        every freight event names, is all that finding its receipts takes."""
+        found = _SEE.fullmatch(row["Freight Cost (USD)"])
+        return found is not None and found[1] == row["ASN/DN #"] == self.notice_of.get(found[2])
+
     def facts(self, method: str) -> Facts:
         facts = Facts()
         facts.counts = {
@@ -148,6 +155,8 @@ class Deliveries:
             ),
             "lines with freight": sum(bool(_NUMBER.fullmatch(r["Freight Cost (USD)"])) for r in self.rows),
             "lines that refer to another": sum(bool(_SEE.fullmatch(r["Freight Cost (USD)"])) for r in self.rows),
+            "of them, by its own notice's number": sum(self._own_notice(r) for r in self.rows),
+            "drop lines whose freight stands on another": sum(self._own_notice(r) for r in self.direct),
             "units dropped": sum(int(r["Line Item Quantity"]) for r in self.direct),
             "units from the centre": sum(int(r["Line Item Quantity"]) for r in self.central),
             "generated receipts": len(self.receipts),
