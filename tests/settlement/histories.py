@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tieout.model.event import Event
 
 ITEMS = ("A", "B")
-ORDERS = ("O-1", "O-2")
+ORDERS = ("O-1", "O-1", "O-1", "O-2")
 RATES = ("0.9", "0.95", "1.1")
 
 
@@ -56,6 +56,8 @@ def order_event(draw: Any, number: int, currency: str | None) -> Event:
             [
                 "order.placed",
                 "order.paid",
+                "order.paid",
+                "order.fulfilled",
                 "order.fulfilled",
                 "order.fulfilled",
                 "order.invoiced",
@@ -76,7 +78,7 @@ def order_event(draw: Any, number: int, currency: str | None) -> Event:
         fields |= {"document": order, "ref": None, "amounts": _charges(draw)}
         lines = _lines(draw, priced=True, located=False)
     elif kind in ("order.fulfilled", "order.invoiced", "order.edited"):
-        priced = kind == "order.edited" or draw(st.booleans())
+        priced = kind == "order.edited" or draw(st.integers(0, 3)) > 0
         lines = _lines(draw, priced=priced, located=kind == "order.fulfilled")
         fields["amounts"] = _charges(draw) if priced else None
     elif kind == "order.paid":
@@ -97,7 +99,7 @@ def order_event(draw: Any, number: int, currency: str | None) -> Event:
 
 def purchase_event(draw: Any, number: int, currency: str | None) -> Event:
     kind = draw(st.sampled_from(["purchase.prepaid", "purchase.received", "purchase.billed", "purchase.paid"]))
-    order = draw(st.sampled_from(["PO-1", "PO-2"]))
+    order = draw(st.sampled_from(["PO-1", "PO-1", "PO-1", "PO-2"]))
     money = {"currency": currency, "rate": draw(st.sampled_from(RATES))} if currency else {}
     fields: dict[str, Any] = {"ref": {"document": order}, **money}
     lines: list[dict[str, Any]] = []
@@ -141,9 +143,10 @@ def histories(draw: Any, *, foreign: bool = True, only_orders: bool = False) -> 
             "lines": [{"item": x, "quantity": "1000", "location": "MAIN", "amount": "500.00"} for x in ITEMS],
         }
     )
+    only_orders = only_orders or draw(st.booleans())
     makers = [order_event] if only_orders else [order_event, order_event, purchase_event, other_event]
     events = [opening]
-    for number in range(draw(st.integers(1, 12))):
+    for number in range(draw(st.integers(6, 12))):
         made = draw(st.sampled_from(makers))(draw, number, currency)
         events.append(made)
         if draw(st.integers(0, 7)) == 0:
