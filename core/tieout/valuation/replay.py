@@ -99,12 +99,14 @@ class _Run:
         self.whole: set[OrderKey] = set()  # lines that are valued for all their items
         self.deep: set[str] = set()  # items whose states must keep every movement for now
         self.gone = False
+        self.unlinked = False  # something that linked items is gone: what crossed there no longer does
         self.pushed = 0
 
     def over(self, changes: Sequence[Change]) -> Iterator[Result]:
         gone = [c.line for c in changes if c.gone]
         if gone:
             self.gone = any(line.type not in MEMO for line in gone)
+            self.unlinked = any(line.type not in LANDED and line.item and not is_alone(line) for line in gone)
             here = {(c.line.event_id, c.line.line_id) for c in changes if not c.gone}
             for line in gone:
                 if (line.event_id, line.line_id) not in here:
@@ -379,8 +381,8 @@ class _Run:
             if key == last:
                 continue
             last = key
-            whole = key in self.whole or line.type not in LANDED
             items = self._items(line)
+            whole = key in self.whole or line.type not in LANDED or self.unlinked or self._linked(items)
             if whole:
                 for item in items:
                     if item not in self.active or not self._before(item, key):
@@ -388,6 +390,11 @@ class _Run:
                 yield self._result(line, key)
             else:
                 yield self._result(line, key, [x for x in items if x in self.active and self._before(x, key)])
+
+    def _linked(self, items: Sequence[str]) -> bool:
+        """Whether what the items cost goes on into others: then flows cannot be told apart by item."""
+        states = (self.valuer.states.get(item) for item in items if item in self.active)
+        return any(state is not None and state.links for state in states)
 
     def _before(self, item: str, key: OrderKey) -> bool:
         """Whether an item's state has not come to `key` yet."""
