@@ -5,6 +5,7 @@ The figures of the write-downs follow IAS 2.28-33 and ASC 330-10-35; those betwe
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -24,7 +25,10 @@ from tests.valuation.test_posting_rows import (
     standard,
 )
 
-from tieout.valuation import Valuation
+from tieout.model.event import Event
+from tieout.model.master import Item
+from tieout.model.policy import PolicyBook, PolicyVersion
+from tieout.valuation import Valuation, value
 
 PO: dict[str, str] = {"document": "PO-1"}
 PENDING = {"receipt_confirmation": "pending"}
@@ -647,6 +651,64 @@ CASES: list[tuple[str, dict[str, str], list[dict[str, Any]], Lines]] = [
         [receive(), line("cost.revalued", unit_price="4.50"), bill("10", "6", "e1")],
         {"grni": 5000, "inventory_revaluation": 1000, "ap": -6000},
     ),
+    # charges that are not cost of goods
+    (
+        "LC-07 demurrage",
+        {},
+        [receive(), freight("10", "e1", treatment="abnormal")],
+        {"freight_abnormal": 1000, "ap": -1000},
+    ),
+    ("LC-08 to customers", {}, [freight("10", treatment="outbound")], {"freight_out": 1000, "ap": -1000}),
+    ("LC-09 storage", {}, [freight("10", treatment="storage")], {"storage_expense": 1000, "ap": -1000}),
+    ("LC-10 import tax", {}, [freight("10", treatment="recoverable_tax")], {"input_tax": 1000, "ap": -1000}),
+    (
+        "PUR-18 what is accepted beyond the order; the rest stays the vendor's",
+        {},
+        [
+            at(
+                "purchase.received",
+                {"item": "A", "quantity": "12", "location": "M", "unit_price": "5"},
+                {"item": "A", "quantity": "3", "location": "M", "unit_price": "5", "owner": "V"},
+            )
+        ],
+        {"inventory": 6000, "grni": -6000},
+    ),
+    (
+        "TRF-05 more arrived than was sent",
+        {},
+        [receive(), dispatch("4"), arrive("5", "e2")],
+        {"inventory": 2500, "inventory_transit": -2000, "shrinkage": -500},
+    ),
+    (
+        "TRF-08 another standard at the other location",
+        {**STANDARD, "cost_scope": "location"},
+        [
+            at("cost.standard_changed", {"item": "A", "location": "M", "unit_price": "5"}),
+            at("cost.standard_changed", {"item": "A", "location": "S", "unit_price": "6"}),
+            receive(),
+            dispatch("4"),
+            arrive("4", "e4"),
+        ],
+        {"inventory": 2400, "inventory_transit": -2000, "transfer_variance": -400},
+    ),
+    (
+        "TRF-03 in one step",
+        {"transfer_transit": "one_step", "cost_scope": "location"},
+        [receive(), dispatch("4"), arrive("4", "e2")],
+        {},
+    ),
+    (
+        "ICO-03 sold outside the group, markup and all",
+        {},
+        [line("intercompany.received", "4", unit_price="7", head=IC), ship("3")],
+        {"cogs": 2100, "inventory": -2100},
+    ),
+    (
+        "CON-07 a vendor's goods taken over and sold",
+        {},
+        [receive(owner="V"), line("consignment.taken", "2", unit_price="5"), ship("2")],
+        {"cogs": 1000, "inventory": -1000},
+    ),
     # opening and corrections
     (
         "OPN-04 an open receipt is billed",
@@ -731,6 +793,125 @@ def test_refused(name: str, policy: dict[str, str], events: list[dict[str, Any]]
     answer = run(policy, *events)
     assert [refusal.error.code for refusal in answer.refused] == [code]
     assert posted(answer, f"e{len(events)}") == {}
+
+
+def carried(book: PolicyBook, *events: dict[str, Any]) -> Valuation:
+    made = [Event.model_validate({"id": f"e{n}", **event}) for n, event in enumerate(events, 1)]
+    return value(made, book)
+
+
+JANUARY, MARCH = {"effective_at": "2026-01-10"}, {"effective_at": "2026-03-01", **APPROVED}
+
+
+def from_march(**values: str) -> PolicyBook:
+    return PolicyBook([PolicyVersion(values={}), PolicyVersion(effective=date(2026, 3, 1), values=values)])
+
+
+def change(**policies: str) -> dict[str, Any]:
+    return at("policy.changed", {"item": "A"}, policies=policies) | MARCH
+
+
+def test_opn_06_a_change_of_method_carries_value() -> None:
+    """10 at 5.00 and 10 at 7.00 become one average of 6.00; nothing is posted."""
+    book = from_march(cost_method="weighted_average")
+    stock = [receive() | JANUARY, receive("10", "7") | JANUARY]
+    answer = carried(book, *stock, change(cost_method="weighted_average"), ship("5") | {"effective_at": "2026-03-02"})
+    assert posted(answer, "e3") == {}
+    assert posted(answer, "e4") == {"cogs": 3000, "inventory": -3000}
+
+
+def test_opn_06_to_standard_the_gap_is_of_the_day_of_the_change() -> None:
+    book = from_march(cost_method="standard")
+    events = [standard("6") | JANUARY, receive() | JANUARY, change(cost_method="standard")]
+    assert posted(carried(book, *events), "e3") == {"inventory": 1000, "standard_revaluation": -1000}
+
+
+def test_opn_06_retrospective_brings_the_approved_valuation_in() -> None:
+    book = from_march(cost_method="weighted_average", method_change="retrospective")
+    changed = at("policy.changed", {"item": "A", "amount": "55"}, policies={"cost_method": "weighted_average"}) | MARCH
+    answer = carried(book, receive() | JANUARY, changed)
+    assert posted(answer, "e2") == {"inventory": 500, "retained_earnings": -500}
+    assert pool(answer) == (10_000_000, 5500)
+
+
+def test_opn_06_from_one_pool_to_one_for_each_location() -> None:
+    book = from_march(cost_scope="location")
+    there = receive("10", "7") | JANUARY
+    there["lines"][0]["location"] = "S"
+    answer = carried(book, receive() | JANUARY, there, change(cost_scope="location"))
+    assert posted(answer, "e3") == {}
+    assert pool(answer, "M") == (10_000_000, 5000) and pool(answer, "S") == (10_000_000, 7000)
+
+
+def test_opn_06_to_lots_value_goes_by_quantity() -> None:
+    """25.00 for three and two units: 15.00 and 10.00; then each lot leaves at its own cost."""
+    book = from_march(cost_method="specific")
+    lots = [{"item": "A", "quantity": q, "lot": lot, "location": "M"} for lot, q in (("L1", "3"), ("L2", "2"))]
+    changed = at("policy.changed", *lots, policies={"cost_method": "specific"}) | MARCH
+    out = ship("2") | {"effective_at": "2026-03-02"}
+    out["lines"][0]["lot"] = "L2"
+    answer = carried(book, receive("5") | JANUARY, changed, out)
+    assert not answer.refused
+    assert posted(answer, "e3") == {"cogs": 1000, "inventory": -1000}
+
+
+def test_a_change_of_method_for_one_category_leaves_the_others() -> None:
+    versions = [
+        PolicyVersion(values={}),
+        PolicyVersion(effective=date(2026, 3, 1), category="cups", values={"cost_method": "weighted_average"}),
+    ]
+    items = {"A": Item(sku="A", category="cups"), "B": Item(sku="B", category="pots")}
+    lines = [{"item": sku, "quantity": "10", "location": "M"} for sku in "AB"]
+    made = [
+        ("purchase.received", "2026-01-10", [{**each, "unit_price": "5"} for each in lines]),
+        ("purchase.received", "2026-01-11", [{**each, "unit_price": "7"} for each in lines]),
+        ("order.fulfilled", "2026-03-02", lines),
+    ]
+    events = [
+        Event.model_validate({"id": f"e{n}", "type": kind, "effective_at": day, "lines": of})
+        for n, (kind, day, of) in enumerate(made, 1)
+    ]
+    answer = value(events, PolicyBook(versions), items=items)
+    assert [m.cost for m in answer.movements if m.line.type == "order.fulfilled"] == [6000, 5000]
+
+
+def test_specific_identification_takes_the_named_lot_wherever_it_lies() -> None:
+    """Two serials of one item at 5.00 and 9.00; the dear one is moved, sold, and comes back as itself."""
+    serial = {"cost_method": "specific", "cost_scope": "location"}
+    events = [
+        receive("1", "5", lot="S1"),
+        receive("1", "9", lot="S2"),
+        dispatch("1"),
+        arrive("1", "e3"),
+        ship("1", "S"),
+    ]
+    for event in events[2:]:
+        event["lines"][0]["lot"] = "S2"
+    back_again = back("1", "e5")
+    back_again["lines"][0]["lot"] = "S2"
+    answer = run(serial, *events, back_again)
+    assert not answer.refused
+    assert posted(answer, "e5") == {"cogs": 900, "inventory": -900}
+    assert posted(answer, "e6") == {"inventory": 900, "cogs": -900}
+
+
+def test_lifo_takes_the_latest_layer_and_a_late_bill_of_it_goes_to_cost_of_sales() -> None:
+    """Textbook LIFO: 10 at 5.00, 10 at 7.00, 12 out = 10 x 7.00 + 2 x 5.00 = 80.00."""
+    answer = run(LIFO, receive(), receive("10", "7"), ship("12"), bill("10", "8", "e2"))
+    assert posted(answer, "e3") == {"cogs": 8000, "inventory": -8000}
+    assert posted(answer, "e4") == {"grni": 7000, "cogs": 1000, "ap": -8000}
+
+
+def test_ias_2_worked_example_of_net_realisable_value_item_by_item() -> None:
+    """IAS 2.29: item by item, not in total. Cost 100/200/300, nrv 90/250/280: written down 10 + 0 + 20."""
+    costs, worth = {"A": "100", "B": "200", "C": "300"}, {"A": "90", "B": "250", "C": "280"}
+    stock = at(
+        "purchase.received",
+        *({"item": sku, "quantity": "1", "location": "M", "unit_price": price} for sku, price in costs.items()),
+    )
+    assessed = at("cost.written_down", *({"item": sku, "nrv": nrv} for sku, nrv in worth.items()))
+    answer = run(IFRS, stock, assessed)
+    assert posted(answer, "e2") == {"write_down": 3000, "inventory_allowance": -3000}
 
 
 def total(answer: Valuation, role: str) -> int:
