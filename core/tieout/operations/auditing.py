@@ -67,12 +67,14 @@ def make_checkpoint(office: Office) -> Checkpoint | None:
             digest.update(row)
             count += 1
             newest = number
+        held = last is None or _holds(rx, desk, last)
     (batches, last_batch, batch_head), (done, last_act, act_head) = heads
     size = batches + done + count
-    if last is not None and size < last.size:
+    if last is not None and not held:
         raise StoreError(
-            f"the books of {desk.company.code} cover {size} rows; the checkpoint of {last.day} covers {last.size}",
+            f"the books of {desk.company.code} do not hold what the checkpoint of {last.day} covers ({last.size} rows)",
             code="TO8030",
+            where=str(_file(desk, "jsonl")),
             fix="tieout audit verify; after a restore, put the checkpoints of that day back too",
         )
     if last is not None and size == last.size:
@@ -98,6 +100,17 @@ def make_checkpoint(office: Office) -> Checkpoint | None:
     signed = checkpoint.sign(made, _private_key(desk))
     _append(_file(desk, "jsonl"), signed.text())
     return signed
+
+
+def _holds(rx: Tx, desk: Desk, last: Checkpoint) -> bool:
+    """Whether both chains still pass through the heads of a checkpoint, and the journal has as many rows up to it."""
+    for table, number, head in ((batch, last.last_batch, last.batch_head), (act, last.last_act, last.act_head)):
+        found = rx.execute(sa.select(table.c.hash).where(table.c.company == desk.id, table.c.id == number)).scalar()
+        if number and (found is None or found.hex() != head):
+            return False
+    of_company = booking.join(entry, entry.c.id == booking.c.entry)
+    where = (entry.c.company == desk.id) & (booking.c.id <= last.last_booking)
+    return rx.execute(sa.select(sa.func.count()).select_from(of_company).where(where)).scalar() == last.bookings
 
 
 def _head(rx: Tx, table: sa.Table, company: int) -> tuple[int, int, str]:
@@ -158,11 +171,15 @@ def _kept(desk: Desk) -> list[Checkpoint]:
 
 
 def _append(path: Path, line: str) -> None:
+    """One more line, whole or not at all: a crash leaves the file as it was."""
     path.parent.mkdir(exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    fresh = path.with_suffix(".new")
+    with fresh.open("w", encoding="utf-8") as file:
+        file.write(before + line + "\n")
         file.flush()
         os.fsync(file.fileno())
+    fresh.replace(path)
 
 
 def _private_key(desk: Desk) -> bytes:

@@ -265,7 +265,7 @@ def seal(tx: Tx, company: int, sealed: Sequence[tuple[Any, Sequence[Sealed], str
     """
     highest = sa.select(entry.c.kind, sa.func.max(entry.c.number)).where(entry.c.company == company)
     rows = tx.execute(highest.where(entry.c.number.is_not(None)).group_by(entry.c.kind)).all()
-    last: dict[str, int] = {kind: number for kind, number in map(tuple, rows)}
+    last: dict[str, int] = {str(row[0]): int(row[1]) for row in rows}
     first: list[dict[str, Any]] = []
     further: list[dict[str, Any]] = []
     for row, parts, state in sealed:
