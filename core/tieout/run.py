@@ -43,7 +43,7 @@ def run_company(office: Office, *, name: str, seal_now: bool = False, say: Say =
         kept = office.books.keep()
     with desk.stage("deliver"):
         say(f"{desk.company.code}: delivering")
-        drained = office.deliver(seal_now=seal_now)
+        drained = office.deliver(seal_now=seal_now, progress=say)
     with desk.stage("reconcile"):
         say(f"{desk.company.code}: tying out")
         status = office.tie_out()

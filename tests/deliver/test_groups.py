@@ -259,3 +259,23 @@ def test_chains_take_no_more_than_asked_and_keep_the_order() -> None:
     chains.put_back(rows[1:2])
     assert [each.id for each in chains.next_group(3)] == [2, 3, 4]
     assert [each.id for each in chains.next_group(3)] == [5]
+
+
+def test_progress_is_told_in_round_numbers_and_only_of_many(lane_of: Any) -> None:
+    said: list[str] = []
+    served = lane_of(days=1)
+    delivery = Delivery(
+        company=1,
+        code="main",
+        currency="USD",
+        connection="ledger",
+        ledger=served.ledger,
+        days=served.books.days,
+        calendar=served.books.calendar,
+        progress=said.append,
+    )
+    for done in range(25, 2_126, 25):
+        delivery.tell("delivered", done, 25, 2_125)
+    delivery.tell("delivered", 3, 3, 3)
+    words = [f"main: delivered {n} of 2,125 entries" for n in ("1,000", "2,000", "2,125")]
+    assert said == words

@@ -139,7 +139,7 @@ def _send_pending(work: Work, done: Drained) -> bool:
         unseen = held_back(rx, delivery)
     chains = Chains([row for row in rows if row.id not in unseen], stuck, waits)
     parked = sum(row.state == outbox.PARKED for row in stuck)
-    go_on = True
+    go_on, through = True, 0
     while go_on and (group := chains.next_group(delivery.group)):
         if parked >= delivery.parked_max:
             done.error = TieoutError(
@@ -158,6 +158,8 @@ def _send_pending(work: Work, done: Drained) -> bool:
             chains.settled(row, each.state)
             go_on = _count(done, each) and go_on
         go_on = go_on and bool(begun)
+        through += len(begun)
+        delivery.tell("delivered", through, len(begun), len(rows))
     done.blocked = chains.blocked
     return go_on
 

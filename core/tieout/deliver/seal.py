@@ -76,6 +76,7 @@ def seal_due(
             problems.close_all(tx, delivery.company, [row.id for row, _, _ in sealed], "sealed")
             failpoint("seal: in transaction")
         failpoint("seal: after commit")
+        delivery.tell("sealed", start + len(chunk), len(chunk), len(due))
     return len(due)
 
 

@@ -19,6 +19,7 @@ from tieout.store.store import Store
 
 SECOND = 1_000_000  # microseconds
 GROUP_MAX = 25  # entries claimed in one transaction and settled in one; a commit costs more than most local sends
+PROGRESS_ENTRIES = 1_000  # how many are sealed or sent from one word of progress to the next
 _drains = itertools.count(1)
 
 
@@ -47,7 +48,8 @@ class Delivery(NamedTuple):
 
     `closed` and `locked_through` are our own closed periods; the ledger's lock date is read at each drain.
     `deadline_seconds` is the connector's hard wall for one call; the lease is at least twice that. `group_max`: entries
-    sent between two commits, where the ledger can tell afterwards which of them arrived.
+    sent between two commits, where the ledger can tell afterwards which of them arrived. `progress` is told what is being
+    done while there is much of it.
     """
 
     company: int
@@ -70,6 +72,7 @@ class Delivery(NamedTuple):
     errors_max: int = 3
     sends_per_key_max: int = 10
     actor: str = "tieout"
+    progress: Callable[[str], None] = lambda _: None
     clock: Callable[[], int] = now_micros
     sleep: Callable[[float], None] = time.sleep
     is_dead: Callable[[str], bool] = is_dead
@@ -116,6 +119,12 @@ class Delivery(NamedTuple):
         """Microseconds after a deadline until an empty look-up proves absence."""
         known = self.capabilities.idempotency
         return (known.late_commit_seconds_max + known.index_lag_seconds + self.margin_seconds) * SECOND
+
+    def tell(self, what: str, done: int, step: int, of: int) -> None:
+        """A word of progress where `step` more have passed a round number or come to the end of many."""
+        before = done - step
+        if done // PROGRESS_ENTRIES > before // PROGRESS_ENTRIES or (done == of > PROGRESS_ENTRIES):
+            self.progress(f"{self.code}: {what} {done:,} of {of:,} entries")
 
     def open_days(self, ledger_lock: date | None) -> OpenDays:
         """Open days under the later of our own lock and the ledger's."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import sqlalchemy as sa
@@ -51,11 +51,12 @@ class Office:
             clock=desk.micros,
         )
 
-    def deliver(self, *, seal_now: bool = False) -> Drained | None:
+    def deliver(self, *, seal_now: bool = False, progress: Callable[[str], None] = lambda _: None) -> Drained | None:
         """Seal what is due and send it; None while there is no ledger."""
         delivery = self.delivery()
         if delivery is None:
             return None
+        delivery = delivery._replace(progress=progress)
         with self.desk.store.read() as rx:
             query = sa.select(cursor.c.watermark).where(cursor.c.company == self.desk.id)
             watermarks = list(rx.execute(query).scalars())
