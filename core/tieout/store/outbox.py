@@ -264,7 +264,7 @@ def seal(tx: Tx, company: int, sealed: Sequence[tuple[Any, Sequence[Sealed], str
     Without parts the bookings net to nothing: the entry is posted as it is, and never leaves.
     """
     highest = sa.select(entry.c.kind, sa.func.max(entry.c.number)).where(entry.c.company == company)
-    rows = tx.execute(highest.where(entry.c.number.is_not(None)).group_by(entry.c.kind)).all()
+    rows: list[Any] = list(tx.execute(highest.where(entry.c.number.is_not(None)).group_by(entry.c.kind)).all())
     last: dict[str, int] = {str(row[0]): int(row[1]) for row in rows}
     first: list[dict[str, Any]] = []
     further: list[dict[str, Any]] = []
