@@ -234,10 +234,13 @@ def _examples() -> dict[str, dict[str, object]]:
 
 def _how_far(event_type: str) -> str:
     """What this version does with a type, from the engine's own tables."""
+    from tieout.settlement import RULES
     from tieout.valuation.engine import HANDLERS, MEMO
 
     if event_type in HANDLERS:
         return "valued and posted"
+    if event_type in RULES and event_type != "order.placed":
+        return "posted: [money](money.md)"
     return "kept, posts nothing" if event_type in MEMO else "refused (TO4012)"
 
 

@@ -374,10 +374,14 @@ class Order:
         another one changes by the difference, at the edit's date."""
         changes: list[tuple[EventLine, Fraction]] = []
         for line, amount in zip(paper.document, paper.goods, strict=True):
-            if amount is None or not line.item:
+            if not line.item:
                 continue
             units = [u for u in self.ordered if u.item == line.item and (not line.line_id or u.line_id == line.line_id)]
             units = units or [u for u in self.ordered if u.item == line.item]
+            if amount is None:  # another quantity at the same price
+                amount = _at_price(units, line.quantity, paper.currency)
+            if amount is None:
+                continue
             mine = [sold for sold in self.sold if sold.item == line.item]
             if units:
                 change = units[0].edit(line.quantity or units[0].quantity, amount, paper.currency)
@@ -454,6 +458,12 @@ class Order:
             self.open("ar").take(self.open("ar").room(tenders["ar"]))
         self.open("customer_deposits").add(tenders.get("customer_deposits", ZERO), values.get("customer_deposits", 0))
         return pair(paper.head, "SAL-12", debits, [Side(role, value) for role, value in values.items()])
+
+
+def _at_price(units: list[Ordered], quantity: int, currency: str) -> Fraction | None:
+    if not units or units[0].amount is None or not units[0].quantity or not quantity:
+        return None
+    return cents(units[0].amount * quantity / units[0].quantity, currency)
 
 
 def _price(units: list[Ordered], q: int, currency: str, *, look: bool) -> Fraction | None:

@@ -54,13 +54,14 @@ def paid(terms: Terms, line: EventLine) -> list[Flow]:
     what reached the bank and what was held back. All of it hangs on the head line; the other lines only explain it.
     """
     document = document_of(line, terms.lookup)
-    parts = [(line, word, Fraction(text)) for word, text in ((line.extra or {}).get("amounts") or {}).items()]
-    gross, listed = ZERO, False
+    stated = (line.extra or {}).get("amounts") or {}
+    parts = [(line, word, Fraction(text)) for word, text in stated.items() if word != "gross"]
+    gross, listed = Fraction(stated.get("gross", 0)), "gross" in stated
     for x in document:
         if x.amount is None:
             continue
         if x.reason in PAYOUT_GROSS:
-            gross, listed = gross + _exact(terms, x), True
+            gross, listed = gross + (ZERO if "gross" in stated else _exact(terms, x)), True
         else:
             parts.append((x, x.reason, -_exact(terms, x) if _word(terms, x, x.reason)[2] > 0 else _exact(terms, x)))
     for x, word, _ in parts:
