@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import closing
 from decimal import Decimal
@@ -86,20 +86,28 @@ def estimates(project: Path, facts: Facts) -> dict[str, Any]:
     bought = [row for row in found if row["item"] not in facts.never_bought]
     return {
         "as_of": facts.estimates_on,
-        "never bought": summed(never),
+        "never bought": summed(never) | {"by product": by_product(never)},
         "bought too little or too late": summed(bought),
         "units": dict(sorted(units_by_item(found).items())),
     }
 
 
 def summed(rows: Sequence[Any]) -> dict[str, Any]:
-    amount = sum((Decimal(row["amount"]) for row in rows), Decimal(0))
+    amount = sum((Decimal(row["amount"]) for row in rows), Decimal("0.00"))
     return {
         "products": len({row["item"] for row in rows}),
         "lines": len(rows),
         "units": units_by_item(rows).total(),
         "amount": str(amount),
     }
+
+
+def by_product(rows: Sequence[Any]) -> dict[str, list[str]]:
+    """Units and value of each product."""
+    units, value = units_by_item(rows), defaultdict[str, Decimal](Decimal)
+    for row in rows:
+        value[row["item"]] += Decimal(row["amount"])
+    return {item: [str(units[item]), str(value[item])] for item in sorted(value)}
 
 
 def units_by_item(rows: Sequence[Any]) -> Counter[str]:
@@ -159,7 +167,8 @@ def run(dataset: Dataset, method: str, project: Path) -> dict[str, Any]:
         totals["items whose provisional units differ"] = pair(0, len(set(units.items()) ^ set(facts.estimates.items())))
         never = {item: units for item, units in facts.estimates.items() if item in facts.never_bought}
         totals["products never bought, provisional"] = pair(len(never), estimated["never bought"]["products"])
-        totals["units of them"] = pair(sum(never.values()), estimated["never bought"]["units"])
+        totals["their units"] = pair(sum(never.values()), estimated["never bought"]["units"])
+        totals["their value"] = pair(raw.money(facts.never_bought_value), estimated["never bought"]["amount"])
     answer = {
         "dataset": dataset.name,
         "method": method,

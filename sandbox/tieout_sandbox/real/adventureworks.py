@@ -32,6 +32,7 @@ class AdventureWorks:
         self.details = list(self._rows("PurchaseOrderDetail"))
         self.products = {row["ProductID"]: row for row in self._rows("Product")}
         self.number_of = {row["ProductID"]: row["ProductNumber"] for row in self.products.values()}
+        self.standard_cost = {row["ProductNumber"]: Decimal(row["StandardCost"]) for row in self.products.values()}
         self.sku_of_key = {row["ProductKey"]: row["ProductSKU"] for row in self._rows("dw_products")}
         self.sales = list(self._rows("dw_internet_sales"))
         self.returns = list(self._rows("dw_internet_returns"))
@@ -170,6 +171,10 @@ class AdventureWorks:
         if method != "standard":  # a standard is no estimate
             short = {sku: sold[sku] - received[sku] - returned[sku] for sku in sold}
             facts.estimates = {sku: units for sku, units in sorted(short.items()) if units > 0}
+            facts.never_bought_value = sum(
+                facts.estimates[sku] * cents(self.standard_cost[sku])  # every line of theirs sells one piece
+                for sku in facts.never_bought & set(facts.estimates)
+            )
         facts.held = {"count of an item that never had a cost": held}
         facts.shown = {"count difference": "shrinkage"}
         facts.records = len(self.orders) + len(self.sales) + len(self.returns) + len(self.counted)

@@ -48,7 +48,7 @@ class Facts:
     `records` is how many the feeds hold. `skipped` counts the records that are no stock movement, by reason; `held` names
     what must become an exception. `rows` counts the event lines that a row of the posting matrix must have booked.
     `estimates` are the units by item whose cost is still an estimate at the end of the day `estimates_on`, and
-    `never_bought` those of the items for which no cost will ever come. `shown` names accounts (by role) whose balance
+    `never_bought` those of the items for which no cost will ever come, with the value of their estimates in minor units. `shown` names accounts (by role) whose balance
     belongs in the report.
     """
 
@@ -62,6 +62,7 @@ class Facts:
     estimates: dict[str, int] = field(default_factory=dict)
     estimates_on: str = ""
     never_bought: frozenset[str] = frozenset()
+    never_bought_value: int = 0
     shown: dict[str, str] = field(default_factory=dict)
 
 
