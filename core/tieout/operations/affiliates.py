@@ -17,6 +17,7 @@ from tieout.valuation.group import LEGS, unpaired
 from tieout.valuation.intercompany import TITLE, partner_missing
 
 END_OF_TIME = 2**62
+UNPAIRED = "TO4023"
 
 
 def admits(desk: Desk, tx: Tx) -> Callable[[EventLine], None] | None:

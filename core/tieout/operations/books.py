@@ -20,7 +20,7 @@ from tieout.errors import Refused, TieoutError
 from tieout.model.event import EventLine
 from tieout.model.journal import Booking, Flow, new_tuple
 from tieout.model.money import to_minor
-from tieout.operations.affiliates import admits
+from tieout.operations.affiliates import UNPAIRED, admits
 from tieout.operations.desk import Desk
 from tieout.operations.landed import Landed
 from tieout.operations.plugin_rules import PluginRules
@@ -335,14 +335,17 @@ class Books:
         return tx.execute(sa.select(sa.func.max(batch.c.id)).where(batch.c.company == self.desk.id)).scalar() or 0
 
     def _mended(self, tx: Tx) -> bool:
-        """Whether something waits that was refused under rules, accounts or masters other than today's."""
-        query = sa.select(sa.func.count()).select_from(exception)
+        """Whether something waits that was refused under rules, accounts or masters other than today's, or for want of an
+        affiliate's leg and something has landed anywhere since."""
+        query = sa.select(exception.c.code).distinct()
         x = exception.c
         where = (x.company == self.desk.id) & (x.state == "open") & x.stage.in_(STAGES) & x.event.is_not(None)
-        waiting = tx.execute(query.where(where)).scalar()
+        waiting = set(tx.execute(query.where(where)).scalars())
         if not waiting:
             return False
         key, rules = f"tried:{self.desk.id}", self.desk.rules_digest()
+        if UNPAIRED in waiting:
+            rules += f" {tx.execute(sa.select(sa.func.max(batch.c.id))).scalar()}"
         known = tx.execute(sa.select(meta.c.value).where(meta.c.key == key)).scalar()
         if known == rules:
             return False
