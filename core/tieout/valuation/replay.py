@@ -449,5 +449,5 @@ class _Run:
     def _tick(self, items: Sequence[str], key: OrderKey) -> None:
         for item in items:
             state = self.valuer.states.get(item)
-            if state is not None and state.tick(key) and not state.deep:
+            if state is not None and state.tick(key) and not state.deep and not state.links:
                 self.history.save(item, key, state.snapshot())

@@ -434,7 +434,7 @@ class ItemState:
         keep = self._first_needed(self.marks[-1][0] - WINDOW)
         while len(self.marks) > 1 and self.marks[0][0] <= keep:
             self.horizon = self.marks.pop(0)
-        if not self.deep:
+        if not self.deep and not self.links:  # what is valued together is rebuilt together, from its start
             self.trim()
         return True
 
@@ -452,6 +452,8 @@ class ItemState:
     def trim(self) -> None:
         """Let go of everything before the horizon. What remains does not depend on when this is called."""
         to_move, to_op = self.horizon
+        if self.links:
+            return
         if to_op <= self.base and to_move <= self.move_base:
             return
         for pool in self.pools:
