@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tieout.errors import TieoutError, UsageError
+from tieout.errors import UsageError
 from tieout.model.master import Item
 from tieout.operations.starting import init_project, templates
 
@@ -48,6 +48,22 @@ def value_file(
     return value(events, _policy(chosen), **how).as_dict()
 
 
+# What customers pay and are given back: not where the cost of purchases is.
+_SALES = frozenset(
+    {
+        "revenue",
+        "shipping_revenue",
+        "sales_discounts",
+        "sales_returns",
+        "commission_revenue",
+        "breakage_income",
+        "restocking_fee_income",
+        "payment_fees",
+        "chargeback_loss",
+    }
+)
+
+
 def _sums(method: str, answer: Valuation) -> dict[str, Any]:
     """Where the cost of all purchases is under one method. `total` is the same for every method (matrix §22.9)."""
     from tieout.model.money import from_minor
@@ -61,6 +77,8 @@ def _sums(method: str, answer: Valuation) -> dict[str, Any]:
             sums["cost_of_sales"] += amount
         elif role in ("ppv", "standard_revaluation") or role.endswith("_variance"):
             sums["variances"] += amount
+        elif role in _SALES:
+            continue
         elif ROLES[role].account_class in ("income", "contra income", "expense", "contra expense"):
             sums["losses"] += amount
     sums["total"] = sum(sums.values())
@@ -153,16 +171,12 @@ def check_project(folder: Path) -> dict[str, Any]:
     """Every slip of the configuration, its account maps and its mapping files, offline."""
     from tieout import config
 
-    slips = [_slip(slip.as_dict()) for slip in config.check(folder)]
-    files = 1
-    try:
-        project = config.load(folder)
-    except TieoutError:
-        return {"ok": False, "files": files, "slips": slips}
-    for path in mapping_files(project):
-        files += 1
+    project, found = config.examine(folder)
+    slips = [_slip(slip.as_dict()) for slip in found]
+    paths = [path for path in mapping_files(project) if path.is_file()] if project is not None else []
+    for path in paths:
         slips += _mapping_slips(path, project)
-    return {"ok": all(slip["level"] != "error" for slip in slips), "files": files, "slips": slips}
+    return {"ok": all(slip["level"] != "error" for slip in slips), "files": 1 + len(paths), "slips": slips}
 
 
 def mapping_files(project: Project) -> list[Path]:
@@ -195,8 +209,13 @@ def _mapping_slips(path: Path, project: Project | None) -> list[dict[str, Any]]:
             "why": slip.why,
             "nearest": slip.nearest,
         }
-        for slip in check(text, str(path), converters=converters, files=files)
+        for slip in check(text, _shown(path, project), converters=converters, files=files)
     ]
+
+
+def _shown(path: Path, project: Project | None) -> str:
+    """A file as its author names it: relative to the project where it lies inside."""
+    return str(path.relative_to(project.root)) if project and path.is_relative_to(project.root) else str(path)
 
 
 def show_config(folder: Path) -> dict[str, Any]:
