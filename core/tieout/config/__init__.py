@@ -4,7 +4,7 @@
 origin; `schema` and `reference_markdown` describe the file.
 """
 
-from tieout.config.loading import FILE, check, check_accounts, load
+from tieout.config.loading import FILE, check, check_accounts, examine, load
 from tieout.config.project import Company, Connection, Posting, Project, Scope, Stream
 from tieout.config.reference import reference_markdown, schema
 from tieout.config.secret import Secret
@@ -24,6 +24,7 @@ __all__ = [
     "Stream",
     "check",
     "check_accounts",
+    "examine",
     "load",
     "reference_markdown",
     "schema",

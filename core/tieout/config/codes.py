@@ -151,11 +151,6 @@ CODES: Final[dict[str, Code]] = {
         "A timing has both or neither of an interval and a cron line, or a jitter as long as its interval.",
         'Write `every = "5m"` or `cron = "30 6 * * mon-fri"`.',
     ),
-    "TO1062": Code(
-        "No such schedule",
-        "A command names a schedule that the configuration does not have, or more than one fits, or it is not paused.",
-        "`tieout schedule list` shows them; the end of a name is enough where only one has it.",
-    ),
     "TO1061": Code(
         "Objectives that contradict each other",
         "A breach would come before its warning, a score has nothing to weigh, or an outage ends before it starts.",

@@ -37,7 +37,7 @@ def load(path: Path, plugins: Plugins | None = None) -> Project:
     ConfigError TO1001 with every slip when there is any that stops the project. A connector that failed to load does
     not: its connection keeps the error and raises it when used.
     """
-    project, slips = _examine(_file(path), plugins)
+    project, slips = examine(_file(path), plugins)
     errors = [slip for slip in slips if slip.level == "error" and not slip.connection]
     if errors or project is None:
         shown = "\n".join(f"  {slip}" for slip in errors[:_SHOWN_MAX])
@@ -53,7 +53,7 @@ def load(path: Path, plugins: Plugins | None = None) -> Project:
 
 def check(path: Path, plugins: Plugins | None = None) -> list[Slip]:
     """Every slip in `tieout.toml` and in the account maps and charts it names, in the order of their places. Offline."""
-    return _examine(_file(path), plugins)[1]
+    return examine(_file(path), plugins)[1]
 
 
 def check_accounts(company: Company, chart: Sequence[Account]) -> list[Slip]:
@@ -67,7 +67,9 @@ def _file(path: Path) -> Path:
     return path / FILE if path.is_dir() or path.suffix != ".toml" else path
 
 
-def _examine(path: Path, plugins: Plugins | None) -> tuple[Project | None, list[Slip]]:
+def examine(path: Path, plugins: Plugins | None = None) -> tuple[Project | None, list[Slip]]:
+    """What could be made of a configuration in spite of its slips (None: nothing), and all of them; never raises."""
+    path = _file(path)
     draft = read(path)
     project = None
     if draft.table is not None:

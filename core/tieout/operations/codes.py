@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 CODES: dict[str, tuple[str, str, str]] = {
+    "TO1062": (
+        "No such schedule",
+        "A command names a schedule that the configuration does not have, or more than one fits, or it is not paused.",
+        "`tieout schedule list` shows them; the end of a name is enough where only one has it.",
+    ),
     "TO2301": (
         "A second person has to apply it",
         "The plan moves more than `approval_threshold`, so who made it cannot apply it.",
