@@ -95,6 +95,9 @@ class Timed:
         self.seconds += time.process_time_ns() - begun
         return found
 
+    def types_seen(self, records: Sequence[Mapping[str, Any]]) -> Any:
+        return self.mapping.types_seen(records)
+
 
 class Prepared:
     """A source whose pages are made before the clock runs."""

@@ -51,7 +51,7 @@ def restored_at(rx: Tx, delivery: Delivery) -> int | None:
 def unseen(rx: Tx, delivery: Delivery, since: int) -> list[Any]:
     """Pending and unknown entries that were neither sent nor looked for since the restore."""
     rows = outbox.entries(rx, delivery.company, delivery.connection, [outbox.PENDING, outbox.UNKNOWN])
-    looked = sa.select(attempt.c.entry.distinct()).join(entry, entry.c.id == attempt.c.entry)
+    looked = sa.select(attempt.c.entry).distinct().join(entry, entry.c.id == attempt.c.entry)
     of_these = entry.c.state.in_([outbox.PENDING, outbox.UNKNOWN]) & (entry.c.company == delivery.company)
     since_then = (attempt.c.at >= since) & (attempt.c.outcome != "not_begun")
     known = set(rx.connection.scalars(looked.where(of_these, since_then)))

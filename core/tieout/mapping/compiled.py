@@ -14,7 +14,7 @@ from tieout.mapping.drift import Drifted, SourcePath, drifted, observed, source_
 from tieout.mapping.fields import CASTS, Cast, texts
 from tieout.mapping.frames import REFUSALS, Failed, Frame, Page, RefusalError, Skipped
 from tieout.mapping.identity import key_prefix, transaction_column, transaction_text
-from tieout.mapping.paths import Column, parse_path
+from tieout.mapping.paths import Column, Path, parse_path
 from tieout.mapping.spec import MappingSpec
 from tieout.mapping.times import Clockwork, zone
 from tieout.model.catalogue import EVENT_TYPES
@@ -63,6 +63,7 @@ class CompiledMapping:
         self.version = version
         self.filename = filename
         self._programs: dict[MapContext, _Program] = {}
+        self._paths: list[tuple[SourcePath, Path]] | None = None
 
     def run(
         self,
@@ -88,6 +89,8 @@ class CompiledMapping:
             lines.extend(made)
             origins.extend(records_of)
             recorded.extend(learned if learned is not None else [None] * len(made))
+            for line, at in zip(made, learned or (), strict=False):
+                line.recorded_at = at
         self._account(page, root, origins)
         return _result(page, lines, origins, recorded, sort=len(program.events) > 1)
 
@@ -164,8 +167,10 @@ class CompiledMapping:
     def types_seen(self, records: Sequence[Mapping[str, Any]]) -> dict[str, frozenset[str]]:
         """The JSON types of every mapped path on a page, for `drift` of later pages; null says nothing and is left out."""
         seen = {}
-        for source in self.paths():
-            column = parse_path(source.path).column(records)
+        if self._paths is None:
+            self._paths = [(source, parse_path(source.path)) for source in self.paths()]
+        for source, path in self._paths:
+            column = path.column(records)
             types = observed(column, source.path.count("[*]")) - {"null"}
             if types:
                 seen[source.path] = frozenset(types)

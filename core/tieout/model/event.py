@@ -282,6 +282,7 @@ class EventLine(msgspec.Struct, gc=False, omit_defaults=True):
     head: bool = True
     extra: dict[str, Any] | None = None
     row: int = 0  # the store's row id, 0 outside a store; takes no part in anything pure
+    recorded_at: int | None = None  # when the source learned of it, UTC microseconds, where it says so
 
 
 OrderKey = tuple[int, int, str, int, str, str]
@@ -402,6 +403,7 @@ def lines_of(event: Event, *, currency: str = "USD", rates: RateFinder | None = 
                 owner=line.owner or "",
                 head=number == 1,
                 extra=extra or None,
+                recorded_at=instant(event.recorded_at, spec.phase) if event.recorded_at is not None else None,
             )
         )
     return out

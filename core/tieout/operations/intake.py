@@ -44,6 +44,7 @@ class Owned:
     def __init__(self, mapping: CompiledMapping, connection: Connection, company: Company) -> None:
         self.version = mapping.version
         self.drift = mapping.drift
+        self.types_seen = mapping.types_seen
         self._mapping = mapping
         self._mine = {connection.name, connection.id}
         self._owner_of = company.owner_of

@@ -19,13 +19,15 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Position(msgspec.Struct):
-    """A stream's row. `held`: why nothing is pulled (`message`, `mapping`, `at`); `sweep`: a sweep in progress (`began`)."""
+    """A stream's row. `held`: why nothing is pulled (`message`, `mapping`, `at`); `sweep`: a sweep in progress (`began`);
+    `shown`: what the mapped fields looked like so far (`pull.shown`)."""
 
     cursor: str | None = None
     watermark: int | None = None
     pulled_at: int | None = None
     held: dict[str, Any] | None = None
     sweep: dict[str, Any] | None = None
+    shown: dict[str, Any] | None = None
 
 
 def micros(moment: datetime) -> int:
@@ -37,12 +39,12 @@ def micros(moment: datetime) -> int:
 def load(tx: Tx, company: int, source: int) -> Position:
     """Where a stream stands; an empty position for one never pulled."""
     c = cursor_table.c
-    query = sa.select(c.cursor, c.watermark, c.pulled_at, c.held, c.sweep)
+    query = sa.select(c.cursor, c.watermark, c.pulled_at, c.held, c.sweep, c.shown)
     row = tx.connection.execute(query.where(c.company == company, c.source == source)).one_or_none()
     if row is None:
         return Position()
-    held, sweep = (json.loads(text) if text else None for text in (row[3], row[4]))
-    return Position(row[0], row[1], row[2], held, sweep)
+    held, sweep, shown = (json.loads(text) if text else None for text in row[3:])
+    return Position(row[0], row[1], row[2], held, sweep, shown)
 
 
 def save(tx: Tx, company: int, source: int, position: Position) -> None:
@@ -54,6 +56,7 @@ def save(tx: Tx, company: int, source: int, position: Position) -> None:
         "pulled_at": position.pulled_at,
         "held": to_json(position.held) if position.held else None,
         "sweep": to_json(position.sweep) if position.sweep else None,
+        "shown": to_json(position.shown) if position.shown else None,
     }
     where = (c.company == company) & (c.source == source)
     if not tx.execute(sa.update(cursor_table).where(where).values(**values)).rowcount:
@@ -72,6 +75,10 @@ def release(tx: Tx, company: int, source: int, actor: str, reason: str) -> None:
     """Let a held stream go on with the mapping as it is. An act."""
     position = load(tx, company, source)
     record_act(tx, company, actor, "stream.release", str(source), {"held": position.held, "reason": reason})
+    for field in (position.held or {}).get("fields", ()):
+        if position.shown is not None:  # from now on this field may look either way
+            position.shown["types"].pop(field["path"], None)
+            position.shown["free"] = sorted({*position.shown["free"], field["path"]})
     position.held = None
     save(tx, company, source, position)
 

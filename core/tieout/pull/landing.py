@@ -43,6 +43,7 @@ from tieout.pull.dedup import (
 from tieout.pull.identity import Identity
 from tieout.pull.personal import Pseudonyms
 from tieout.pull.resolve import Held, Resolver
+from tieout.pull.shown import Shown
 from tieout.store import batches
 from tieout.store.acts import now_micros
 from tieout.store.exceptions import NewException, close_by_record, open_exceptions
@@ -72,6 +73,8 @@ class Mapper(Protocol):
 
     def drift(self, records: Sequence[Mapping[str, Any]], result: MapResult) -> Sequence[Drifted]: ...
 
+    def types_seen(self, records: Sequence[Mapping[str, Any]]) -> Mapping[str, frozenset[str]]: ...
+
 
 class Lander(msgspec.Struct, kw_only=True):
     """Everything that stays the same from landing to landing of one stream. `source` is `connection/stream`."""
@@ -85,6 +88,7 @@ class Lander(msgspec.Struct, kw_only=True):
     resolver: Resolver
     context: MapContext
     pseudonyms: Pseudonyms | None = None
+    shown: Shown | None = None
 
     @property
     def source(self) -> str:
@@ -195,6 +199,8 @@ def _map_page(lander: Lander, records: Sequence[Record], index: int, start: int,
     result = lander.mapper.run(bodies_of_page, lander.context, keys=[one.id or ("", "") for one in records])
     # a page that was mapped whole has not drifted, and looking costs a third of mapping it
     drifted = lander.mapper.drift(bodies_of_page, result) if result.failed else ()
+    if not drifted and lander.shown is not None:
+        drifted = lander.shown.judge(bodies_of_page)
     if drifted:
         raise DriftFoundError(index, drifted)
     for failure in result.failed:

@@ -55,6 +55,9 @@ class _Canonical:
     def drift(self, records: Sequence[Mapping[str, Any]], result: MapResult) -> Sequence[Drifted]:
         return ()
 
+    def types_seen(self, records: Sequence[Mapping[str, Any]]) -> Mapping[str, frozenset[str]]:
+        return {}
+
 
 class _AsIs(Resolver):
     def run(self, lines: Sequence[EventLine], records: Sequence[int]) -> Resolved:

@@ -38,6 +38,7 @@ from tieout.pull.landing import (
 )
 from tieout.pull.personal import Pseudonyms, company_key
 from tieout.pull.resolve import Resolver
+from tieout.pull.shown import Shown
 from tieout.store.acts import now_micros
 from tieout.store.exceptions import NewException, close_by_record, open_exceptions
 from tieout.store.schema import record
@@ -227,11 +228,13 @@ class _Puller:
     def _commit(self, pages: Sequence[Page]) -> None:
         position = msgspec.structs.replace(self.position)
         failpoint("pull.before")
+        self.lander.shown = shown = Shown(self.lander.mapper, position.shown)
         with self.store.write() as tx:
             self._sweep_began(tx, pages, position)
             landed = land(tx, self.lander, pages)
             swept = self._sweep_ended(tx, position) if pages[-1].sweep == "end" else None
             position.cursor = pages[-1].cursor
+            position.shown = shown.kept() if shown.records else position.shown
             position.pulled_at = now_micros()
             watermarks = [cursors.micros(page.watermark) for page in pages if page.watermark is not None]
             if watermarks:
@@ -324,7 +327,7 @@ def _words(one: Drifted) -> str:
     if one.problem == "missing":
         return f"{one.code} field {one.path!r}, which the mapping reads, is missing from the whole page"
     seen, expected = ", ".join(sorted(one.seen)), ", ".join(sorted(one.expected))
-    return f"{one.code} field {one.path!r} is now {seen}; the mapping reads {expected}"
+    return f"{one.code} field {one.path!r} is now {seen}; the mapping reads it as {expected}, as it was before"
 
 
 @contextmanager

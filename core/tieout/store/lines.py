@@ -43,6 +43,7 @@ COLUMNS = (
     "document",
     "ref",
     "extra",
+    "recorded_at",
 )
 _PHASES = {name: spec.phase for name, spec in EVENT_TYPES.items()}
 _LOT, _OWNER, _PHASE, _HEAD = "~lot", "~owner", "~phase", "~head"
@@ -70,6 +71,7 @@ _FIELDS = (
     "owner",
     "head",
     "extra",
+    "recorded_at",
 )
 _MOVE = ("item", "at", "event")
 _fields_of = operator.attrgetter(*_FIELDS)
@@ -115,6 +117,7 @@ def insert_lines(
         "sequence": column["sequence"] if any(column["sequence"]) else 0,
         "quantity": column["quantity"],
         "amount": column["amount"],
+        "recorded_at": column["recorded_at"],
     }
     for field, kind in _WORDS.items():
         words = set(column[field])
@@ -215,7 +218,7 @@ def lines_of_rows(tx: Tx, names: Names, rows: Sequence[Any]) -> list[EventLine]:
     phases = {number: _PHASES[word[number]] for number in {row[4] for row in rows}}
     out = []
     for _, key, n, line_id, kind, source, at, sequence, item, quantity, place, to_place, amount, reason, *tail in rows:
-        party, channel, document, ref, extra_text = tail
+        party, channel, document, ref, extra_text, recorded_at = tail
         line = EventLine(
             key.hex(),
             line_id or "",
@@ -237,6 +240,7 @@ def lines_of_rows(tx: Tx, names: Names, rows: Sequence[Any]) -> list[EventLine]:
             "",
             "",
             n == 0,
+            recorded_at=recorded_at,
         )
         if extra_text:
             extra = _decode(extra_text)

@@ -203,6 +203,7 @@ event = Table(
     Column("document", String),
     Column("ref", String),
     Column("extra", Text),  # JSON
+    Column("recorded_at", Micros),  # when the source learned of it, where it says so
     Index("ix_event_record", "record"),
     Index("ix_event_key", "key"),
     Index(
@@ -410,6 +411,7 @@ cursor = Table(
     Column("pulled_at", Micros),
     Column("held", Text),  # JSON of a Drift that holds the stream
     Column("sweep", Text),  # JSON: a complete sweep in progress
+    Column("shown", Text),  # JSON: the types the mapped fields had so far
 )
 
 # Record keys a complete sweep in progress has listed so far; emptied when it ends.
