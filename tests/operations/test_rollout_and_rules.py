@@ -128,7 +128,7 @@ def test_an_event_type_another_connection_owns_is_left_out_and_said(folder: Path
     assert streams["files"]["events"] == 6
 
 
-def test_what_happened_before_go_live_is_valued_but_not_posted_again(folder: Path) -> None:
+def test_OPN_05_what_happened_before_go_live_is_valued_but_not_posted_again(folder: Path) -> None:
     edit(folder, 'ledger = "books"', 'ledger = "books"\ngo_live = 2026-01-18T00:00:00Z')
     (folder / "books.beancount").write_text(
         "1970-01-01 open Assets:Inventory:On-Hand\n1970-01-01 open Equity:Before\n\n"

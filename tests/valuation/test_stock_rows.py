@@ -519,7 +519,7 @@ CASES: list[tuple[str, dict[str, str], list[dict[str, Any]], Lines]] = [
         {"ic_payable": 700, "inventory": -700},
     ),
     (
-        "ICO-04 to 06",
+        "ICO-04 ICO-05 the group's figures",
         {},
         [
             at(
@@ -547,6 +547,42 @@ CASES: list[tuple[str, dict[str, str], list[dict[str, Any]], Lines]] = [
             at("intercompany.eliminated", amounts={"sales": "1000", "cost": "800", "realised": "200"}),
         ],
         {"cogs": -8000, "inventory": 8000},
+    ),
+    (
+        "ICO-06 the markup that opened the year",
+        {},
+        [at("intercompany.eliminated", amounts={"opening_sold": "60", "opening_held": "20"})],
+        {"retained_earnings": 8000, "cogs": -6000, "inventory": -2000},
+    ),
+    # late knowledge goes wherever a unit is by then
+    (
+        "CST-01 one unit each in every place a unit can be",
+        {},
+        [
+            receive(),
+            ship("2"),
+            back("1", "e2", "inspect"),
+            dispatch("1"),
+            send("2"),
+            line("consignment.sold", "1", location="SHOP"),
+            adjust("-1", "damage"),
+            line("warranty.replaced", "1"),
+            adjust("-1", "equipment"),
+            line("intercompany.shipped", "1", unit_price="9", head=IC),
+            freight("10", "e1"),
+        ],
+        {
+            "inventory": 100,
+            "inventory_returns_pending": 100,
+            "inventory_transit": 100,
+            "inventory_consigned_out": 100,
+            "cogs": 200,
+            "damage_loss": 100,
+            "warranty_provision": 100,
+            "fixed_assets": 100,
+            "ic_cogs": 100,
+            "ap": -1000,
+        },
     ),
     # write-downs
     (
