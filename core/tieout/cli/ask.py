@@ -43,6 +43,8 @@ def _trace_text(answer: Answer) -> str:
             + f"  → entry {b['entry']}"
             for b in event["bookings"]
         ] or [f"    nothing posted: {event['reason']}"]
+        for arrow, way in (("restates", "affects"), ("restated by", "affected_by")):
+            lines += [f"    {arrow} {x['document'] or x['event'][:20]}: {x['amount']}, {x['row']}" for x in event[way]]
     for entry in answer["entries"]:
         lines.append(
             f"\nentry {entry['number'] or entry['id']} {entry['day']} {entry['state']} {entry['reference'] or ''} ledger id {entry['ledger_id'] or '–'}"

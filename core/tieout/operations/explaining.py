@@ -9,16 +9,18 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from datetime import date
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from tieout.errors import StoreError, TieoutError, UsageError
-from tieout.model.event import EventLine
+from tieout.model.event import EventLine, order_key
 from tieout.model.journal import Flow
 from tieout.model.money import from_minor
 from tieout.model.quantity import from_scaled
 from tieout.model.roles import ROLES
+from tieout.operations.cost_story import Storyteller, in_words, plain
 from tieout.operations.desk import Desk
 from tieout.operations.office import Office
 from tieout.operations.reports import END_OF_TIME, Known, last_batch, new_valuer, valued_through
@@ -217,6 +219,7 @@ def _explain_lines(tracer: Tracer, lines: Sequence[EventLine]) -> list[dict[str,
             by_item.setdefault(line.item, []).append(line)
     for item, members in by_item.items():
         valued = _value_item(rx, desk, item)
+        story = Storyteller(desk, valued.results)
         for line in members:
             result = valued.results.get((line.event_id, line.line_id))
             if result is None:
@@ -229,7 +232,7 @@ def _explain_lines(tracer: Tracer, lines: Sequence[EventLine]) -> list[dict[str,
                 )
             why = _why(tracer, line, valued)
             if why.own:
-                pages.append(_page(rx, desk, why))
+                pages.append(_page(rx, desk, why, story))
     return pages
 
 
@@ -324,10 +327,13 @@ def _roles(desk: Desk, sums: Mapping[str, int]) -> str:
 
 
 # ── the page ───────────────────────────────────────────────────────────────────────────────────────────────────────
-def _page(rx: Tx, desk: Desk, why: Why) -> dict[str, Any]:
+def _page(rx: Tx, desk: Desk, why: Why, story: Storyteller) -> dict[str, Any]:
     line, money = why.line, desk.currency
     cost = sum(_cost(line, flow) for flow in why.own)
     layers = _layers(rx, desk, why.own)
+    for each in layers:
+        origin = (str(each["origin"]), str(each["line"]))
+        each["made_of"] = story.made_of(origin, Fraction(each["scaled"]), each["minor"], order_key(line))
     estimate = cost - sum(layer["minor"] for layer in layers) if layers or why.open else 0
     restated = _restated(desk, why)
     final = cost + sum(each["minor"] for each in restated)
@@ -344,11 +350,10 @@ def _page(rx: Tx, desk: Desk, why: Why) -> dict[str, Any]:
         f"  policy: {policy.cost_method}, one pool per {policy.cost_scope}; bill variance {policy.bill_variance}"
         + (f"; category {desk.category(line.item)}" if desk.category(line.item) else ""),
     ]
-    words += [
-        f"  {each['quantity']} from {each['document'] or each['origin'][:12]} ({each['type']}, {each['date']})"
-        f" at {each['value']}"
-        for each in layers
-    ]
+    for each in layers:
+        name = each["document"] or each["origin"][:16]
+        words.append(f"  {each['quantity']} from {name} ({each['type']}, {each['date']}) at {each['value']}")
+        words += in_words(each["made_of"], 6)
     if estimate:
         words.append(f"  {from_minor(estimate, money)} is an estimate for units no layer held yet")
     words.append(f"  cost when it happened {from_minor(cost, money)}")
@@ -379,7 +384,7 @@ def _page(rx: Tx, desk: Desk, why: Why) -> dict[str, Any]:
         "estimate": from_minor(estimate, money),
         "rows": [row for row, _, _ in own],
         "policy": {"cost_method": policy.cost_method, "cost_scope": policy.cost_scope},
-        "layers": [_without(each) for each in layers],
+        "layers": [{**_without(each), "made_of": plain(each["made_of"])} for each in layers],
         "restatements": [_without(each) for each in restated],
         "posted": None if why.posted is None else {r: from_minor(a, money) for r, a in why.posted.items()},
         "text": "\n".join(words),
@@ -387,7 +392,7 @@ def _page(rx: Tx, desk: Desk, why: Why) -> dict[str, Any]:
 
 
 def _without(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name != "minor"}
+    return {name: value for name, value in row.items() if name not in ("minor", "scaled")}
 
 
 def _layers(rx: Tx, desk: Desk, own: Sequence[Flow]) -> list[dict[str, Any]]:
@@ -409,6 +414,7 @@ def _layers(rx: Tx, desk: Desk, own: Sequence[Flow]) -> list[dict[str, Any]]:
                 "quantity": from_scaled(layer.quantity),
                 "value": from_minor(layer.value, desk.currency),
                 "minor": layer.value,
+                "scaled": layer.quantity,
             }
         )
     return out
