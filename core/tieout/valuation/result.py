@@ -31,6 +31,7 @@ from tieout.model.roles import CONTROL_ROLES
 from tieout.model.units import factor, unit_code
 from tieout.valuation.bundles import explode, sold_on
 from tieout.valuation.components import components
+from tieout.valuation.documents import DOCUMENTS
 from tieout.valuation.engine import Valuer
 from tieout.valuation.memory import MemoryHistory
 from tieout.valuation.methods import BUILTIN, CostMethod
@@ -343,10 +344,17 @@ def _valuation(
 ) -> Valuation:
     restated: dict[Key, Counter[str]] = {}
     totals: Counter[str] = Counter()
+    handed: Counter[Key] = Counter()  # what other lines of the same event gave a line, or took from it
+    places = {(x.event_id, x.item): x.line_id for x, _, _ in reversed(answers) if x.type in DOCUMENTS and x.item}
     for line, flows, _ in answers:
         for flow in flows:
             if flow.row in MEMO_ROWS:
                 continue
+            for at in _hand_overs(flow, places):
+                if flow.affected is None:
+                    handed[at] += flow.amount
+                else:
+                    restated.setdefault(at, Counter())[line.event_id] += flow.amount
             totals[flow.debit] += flow.amount
             totals[flow.credit] -= flow.amount
             if flow.affected is not None and flow.debit not in _VARIANCES:
@@ -359,7 +367,7 @@ def _valuation(
         for x in pool.open
     }
     movements = [
-        _movement(line, flows, restated.get((line.event_id, line.line_id), Counter()), opens)
+        _movement(line, flows, restated.get((line.event_id, line.line_id), Counter()), opens, handed)
         for line, flows, error in answers
         if error is None
     ]
@@ -370,9 +378,22 @@ def _valuation(
     )
 
 
-def _movement(line: EventLine, flows: list[Flow], restated: Counter[str], opens: set[Key]) -> Movement:
+def _hand_overs(flow: Flow, places: Mapping[Key, str]) -> Iterable[Key]:
+    """Lines of an event, beside the flow's own, whose item's value it moves: the kit of a component, and the reverse."""
+    line = flow.affected or flow.line
+    if line.type not in DOCUMENTS:
+        return
+    for role, item in ((flow.debit, flow.item), (flow.credit, flow.credit_item)):
+        place = places.get((line.event_id, item)) if item not in ("", line.item) else None
+        if place is not None and role in _CONTROL:
+            yield line.event_id, place
+
+
+def _movement(
+    line: EventLine, flows: list[Flow], restated: Counter[str], opens: set[Key], handed: Mapping[Key, int]
+) -> Movement:
     own = [flow for flow in flows if flow.affected is None]
-    cost = sum(_cost(line, flow) for flow in own)
+    cost = sum(_cost(line, flow) for flow in own) + handed.get((line.event_id, line.line_id), 0)
     change = sum(
         flow.amount * ((flow.debit in _CONTROL) - (flow.credit in _CONTROL))
         for flow in flows
@@ -392,7 +413,7 @@ def _movement(line: EventLine, flows: list[Flow], restated: Counter[str], opens:
 
 def _cost(line: EventLine, flow: Flow) -> int:
     """What a flow contributes to the value the line moved."""
-    if line.item and flow.credit_item not in ("", line.item):
+    if line.item and flow.credit_item not in ("", line.item) and flow.item != line.item:
         return 0
     into, out = flow.debit in _CONTROL, flow.credit in _CONTROL
     if line.type == "cost.standard_changed":
