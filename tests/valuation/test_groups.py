@@ -9,6 +9,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.valuation.test_books_do_not_depend_on_arrival import Memory
 
 from tieout.model.event import Event
 from tieout.valuation import Valuation, value_group
@@ -119,3 +120,18 @@ def test_14_group_stock_and_cost_of_sales_are_at_original_cost(
     for role in ("ic_revenue", "ic_cogs", "ic_receivable", "ic_payable"):
         assert totals[role] == 0, role
     assert Decimal(totals["inventory"]) >= 0
+
+
+def test_eliminations_of_a_year_end_the_same_in_whatever_order_they_arrive() -> None:
+    def stated(identity: str, day: str, unrealised: str) -> Event:
+        amounts = {"cost": "800", "realised": str(200 - int(unrealised)), "unrealised": unrealised}
+        return elimination(identity, day).model_copy(update={"amounts": {k: Decimal(v) for k, v in amounts.items()}})
+
+    first, second = stated("january", "2026-01-31", "80"), stated("february", "2026-02-28", "30")
+    policy: dict[str, str] = {}
+    memory = Memory(policy, "USD")
+    memory.deliver([second])
+    memory.deliver([first])
+    assert memory.books() == memory.from_nothing()
+    memory.deliver([first.model_copy(update={"revision": 1, "void": True})])
+    assert memory.books() == memory.from_nothing()

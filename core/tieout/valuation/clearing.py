@@ -98,7 +98,7 @@ def _reopen(step: Step, receipt: Receipt, entry: list[str | int]) -> None:
     step.check_amend(receipt, -change)
     step.flow("PUR-21", "ap", "grni", value)
     _flow(step, "PUR-21", "ap", "fx_gain_loss", exchange)
-    receipt.bills.remove(entry)
+    receipt.bills = [x for x in receipt.bills if x is not entry]
     receipt.open_quantity += quantity
     receipt.open_value += value
     reprice(step, receipt, -change)

@@ -7,13 +7,15 @@ the price holds above the seller's cost is the component `intercompany_profit` o
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
-from tieout.model.event import EventLine
+from tieout.model.event import EventLine, order_key
 from tieout.model.money import allocate
 from tieout.model.quantity import from_scaled
 from tieout.valuation.purchasing import own
 from tieout.valuation.records import Receipt
+from tieout.valuation.refs import Lookup
 from tieout.valuation.returns import bring_back
 from tieout.valuation.step import Step
 from tieout.valuation.supplier_returns import own_layer, stand_against
@@ -146,32 +148,52 @@ def _give_back(step: Step, n: int, q: int, price: int) -> None:
 def eliminated(step: Step) -> None:
     """ICO-04, 05, 06 in the elimination ledger: the figures of `amounts`, year to date. A further one of the same fiscal
     year takes the earlier back and brings its own (R4): what is posted is the difference."""
-    line, state = step.line, step.state
+    line = step.line
     if not line.head:
         return
-    amounts = step.charges()
-    unknown = sorted(set(amounts) - set(FIGURES) - {"sales"})
-    if unknown or not amounts:
+    now = _figures(step, line)
+    if now is None:
         step.refuse(
-            "TO4009", f"an elimination states {', '.join(FIGURES)}; found {', '.join(unknown) or 'nothing'}",
+            "TO4009",
+            f"an elimination states {', '.join(FIGURES)}, and its sales are cost, realised and unrealised markup together",
             "take the figures of the group's valuation",
-        )  # fmt: skip
-    figures = {name: step.minor(amounts.get(name, "0")) for name in FIGURES}
-    sales = step.minor(amounts["sales"]) if "sales" in amounts else None
-    made = figures["cost"] + figures["realised"] + figures["unrealised"]
-    if sales is not None and sales != made:
-        step.refuse(
-            "TO4009", "sales are not cost, realised and unrealised markup together", "correct the figures", sales
         )
-    year = step.valuer.fiscal_year(step.valuer.book.day(line.at))
+    year = _year(step, line)
+    earlier = [x for x in _others(step.valuer.lookup) if order_key(x) < step.key and _year(step, x) == year]
+    stated = [figures for x in earlier if (figures := _figures(step, x)) is not None]
+    before = stated[-1] if stated else dict.fromkeys(FIGURES, 0)
     for name, (row, debit, credit) in FIGURES.items():
-        kept = state.set_aside.get(f"eliminated {name}")
-        change = figures[name] - (kept[1] if kept is not None and kept[0] == year else 0)
-        state.set_aside[f"eliminated {name}"] = [year, figures[name]]
+        change = now[name] - before[name]
         if change > 0:
             step.flow(row, debit, credit, change)
         elif change < 0:
             step.flow(row, credit, debit, -change)
+
+
+def _others(lookup: Lookup | None) -> list[EventLine]:
+    """Known eliminations in order."""
+    known = [] if lookup is None else [x for x in lookup.of_type("intercompany.eliminated") if x.head]
+    return sorted(known, key=order_key)
+
+
+def _year(step: Step, line: EventLine) -> int:
+    return step.valuer.fiscal_year(step.valuer.book.day(line.at))
+
+
+def _figures(step: Step, line: EventLine) -> dict[str, int] | None:
+    """What an elimination states, in minor units; None where it does not add up or says something else."""
+    amounts = (line.extra or {}).get("amounts") or {}
+    if not amounts or set(amounts) - set(FIGURES) - {"sales"}:
+        return None
+    figures = {name: step.minor(amounts.get(name, "0")) for name in FIGURES}
+    made = figures["cost"] + figures["realised"] + figures["unrealised"]
+    return None if "sales" in amounts and step.minor(amounts["sales"]) != made else figures
+
+
+def later_eliminations(lines: Iterable[EventLine], lookup: Lookup) -> list[EventLine]:
+    """Eliminations that follow one of these: what they post is the difference to it."""
+    keys = [order_key(line) for line in lines if line.type == "intercompany.eliminated"]
+    return [x for x in _others(lookup) if order_key(x) > min(keys)] if keys else []
 
 
 def partner_missing(line: EventLine, others: list[EventLine]) -> str:

@@ -253,7 +253,7 @@ def billed(step: Step) -> None:
         receipt.open_value -= cleared
         reprice(step, receipt, change)
         step.release(receipt.inflow)
-        receipt.bills.append([line.event_id, line.line_id, part, cleared, change, exchange])
+        receipt.bills = [*receipt.bills, [line.event_id, line.line_id, part, cleared, change, exchange]]
         _exchange(step, receipt, exchange)
         _difference(step, receipt, change)
     if left:

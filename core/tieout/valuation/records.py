@@ -126,8 +126,8 @@ class Receipt(msgspec.Struct, array_like=True, gc=False):
     sent_back: int = 0
     prices: list[tuple[OrderKey, int]] = []  # changes of price by bills and allowances, and where
     credits: list[int] = []  # supplier returns of it
-    written_off: list[int] = []  # [quantity, value] cleared away while the bill did not come
-    bills: list[list[str | int]] = []  # [event, line, quantity, cleared, change] of each bill that cleared it
+    written_off: Sequence[int] = ()  # [quantity, value] cleared away while the bill did not come
+    bills: Sequence[list[str | int]] = ()  # [event, line, quantity, cleared, change] of each bill that cleared it
 
 
 class Claim(msgspec.Struct, array_like=True, gc=False):

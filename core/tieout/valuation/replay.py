@@ -21,6 +21,7 @@ from tieout.settlement.related import dependents
 from tieout.settlement.rules import LOOKED_AT
 from tieout.valuation import overhead, production
 from tieout.valuation.engine import DOCUMENTS, HANDLERS, LANDED, MEMO, WIDE, Valuer, is_alone
+from tieout.valuation.intercompany import later_eliminations
 from tieout.valuation.refs import Lookup, targets
 from tieout.valuation.state import ItemState, NeedsHistory
 
@@ -157,6 +158,7 @@ class _Run:
         made = [line for line, _ in changes if line.type in DOCUMENTS]
         out = [Change(x) for line in made for x in production.depending(line, self.history)]
         out += [Change(x) for x in overhead.closings_after(made, self.history)] if made else []
+        out += [Change(x) for x in later_eliminations((line for line, _ in changes), self.history)]
         keys: dict[str, OrderKey] = {}
         named_types = _NAMED | {"order.fulfilled"} if self.valuer.book.recognises_later else _NAMED
         for line, _ in changes:
