@@ -379,7 +379,7 @@ def test_a_stated_rate_turns_foreign_amounts_into_the_companys_currency() -> Non
     record = {"id": 1, "at": "2026-03-02", "sku": "A", "qty": 3, "price": "9.99", "cur": "EUR", "rate": "1.0837"}
     made = mapping(text).run([record], BY_ID).lines[0]
     assert made.amount == 3248  # 29.97 × 1.0837 = 32.478489
-    assert made.extra == {"unit_price": "9.99", "currency": "EUR", "rate": "1.0837"}
+    assert made.extra == {"unit_price": "9.99", "currency": "EUR", "rate": "1.0837", "foreign": "29.97"}
 
 
 def test_recorded_at_is_handed_on() -> None:

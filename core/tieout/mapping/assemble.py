@@ -30,7 +30,7 @@ from tieout.mapping.identity import key_columns
 from tieout.mapping.paths import Column
 from tieout.mapping.spec import Block, EventSpec, Skip, Value
 from tieout.model.catalogue import EVENT_TYPES
-from tieout.model.event import EventLine
+from tieout.model.event import EventLine, RateFinder
 from tieout.model.money import AMOUNT_MAX, exact_text, exponent
 from tieout.model.quantity import SCALE
 
@@ -113,8 +113,17 @@ def leave_out(frame: Frame, skips: Skips, what: str, owners: Sequence[int] = ())
 class BoundEvent:
     """An event block. `run(frame)` gives its lines with the record index of each, in record order."""
 
-    def __init__(self, binder: Binder, event: EventSpec, casts: dict[str, Cast], source: str, currency: str) -> None:
+    def __init__(
+        self,
+        binder: Binder,
+        event: EventSpec,
+        casts: dict[str, Cast],
+        source: str,
+        currency: str,
+        rates: RateFinder | None = None,
+    ) -> None:
         spec = EVENT_TYPES[event.type]
+        self.rates = rates
         self.spec, self.label, self.source, self.currency = spec, event.label, source, currency
         self.minor = 10 ** exponent(currency)
         self.prefix = binder.prefix("", event.type, event.role)
@@ -224,6 +233,8 @@ class Lines:
         event = {name: self.spread(column) for name, column in fields.items()}
         heads = self._heads()
         currency = either(line.get("currency"), event.get("currency"))
+        if currency is not None and bound.rates is not None:
+            event["rate"] = self._rates(event.get("rate"), currency, event["effective_at"] or [])
         amounts = self._amounts(event.get("rate"), currency)
         extra = self._extra(line, event, currency, heads)
         return list(
@@ -282,13 +293,28 @@ class Lines:
                     self._refuse(row, "lines.amount", ValueError(f"{value} is beyond the 64-bit range of amounts"))
         return minor
 
+    def _rates(self, rate: Column | None, currency: Column, at: Column) -> Column | None:
+        """The rates stated, and for foreign amounts without one that of their instant, where it is known."""
+        own, find = self.bound.currency, self.bound.rates
+        if find is None or set(currency) <= {None, own}:
+            return rate
+        out: Column = list(rate) if rate is not None else [None] * len(currency)
+        for row, code in enumerate(currency):
+            if out[row] is None and code is not None and code != own:
+                found = find(code, at[row])
+                if found is not None:
+                    out[row] = (exact_text(found), found * SCALE)
+        return out if any(value is not None for value in out) else rate
+
     def _refuse_without_rate(self, currency: Column, rate: Column | None) -> None:
         own = self.bound.currency
         if set(currency) <= {None, own}:
             return
         for row, code in enumerate(currency):
             if code is not None and code != own and (rate is None or rate[row] is None):
-                problem = f"the amount is in {code}, the company keeps {own}, and there is no rate"
+                problem = (
+                    f"the amount is in {code}, the company keeps {own}, and no rate is stated or known for its day"
+                )
                 self._refuse(row, "currency", RefusalError("TO2106", problem))
 
     def _foreign(self, currency: Column) -> Column:

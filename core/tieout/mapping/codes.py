@@ -108,8 +108,8 @@ CODES: Final[dict[str, tuple[str, str, str]]] = {
     ),
     "TO2106": (
         "Currency cannot be used",
-        "An amount is in a currency that is not the company's and the record states no rate.",
-        "Map `rate`.",
+        "An amount is in a currency that is not the company's, the record states no rate, and none is known for its day.",
+        "Map `rate`, or import the exchange rate of that currency and day.",
     ),
     "TO2107": (
         "Same id twice in one record",

@@ -18,7 +18,7 @@ from tieout.mapping.paths import Column, Path, parse_path
 from tieout.mapping.spec import MappingSpec
 from tieout.mapping.times import Clockwork, zone
 from tieout.model.catalogue import EVENT_TYPES
-from tieout.model.event import EventLine
+from tieout.model.event import EventLine, RateFinder
 
 
 class MapContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +31,7 @@ class MapContext(msgspec.Struct, frozen=True, kw_only=True):
     key: tuple[str, ...]
     line_key: str | None = None
     timezone: str = "UTC"
+    rates: RateFinder | None = None  # for foreign amounts whose record states no rate
 
 
 class MapResult(msgspec.Struct):
@@ -112,7 +113,7 @@ class CompiledMapping:
         for event in self.spec.events:
             clock = Clockwork(where, EVENT_TYPES[event.type].phase, self.spec.time_of_day)
             casts: dict[str, Cast] = {**CASTS, "when": clock.instants}
-            events.append(BoundEvent(binder, event, casts, source, context.currency))
+            events.append(BoundEvent(binder, event, casts, source, context.currency, context.rates))
         return _Program(bind_skips(binder, self.spec.skip), events)
 
     def _identify(self, page: Page, root: Frame, context: MapContext, keys: Sequence[tuple[str, str]] | None) -> None:

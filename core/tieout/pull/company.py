@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 import sqlalchemy as sa
 
+from tieout.model.event import EPOCH
 from tieout.model.facts import NO_FACTS, Facts
 from tieout.pull.fresh import Fresh
 from tieout.store.exceptions import NewException
@@ -47,6 +51,11 @@ class Company(msgspec.Struct, kw_only=True):
             owners = (self.owners.get(name) for name in (new.code, new.code[:4], new.stage))
             new.owner = next((owner for owner in owners if owner), None)
         return new
+
+    def rate_at(self, currency: str, at: int) -> Fraction | None:
+        """The exchange rate of the company's day of an instant (UTC microseconds); see `Facts.rate`."""
+        day = (EPOCH + timedelta(microseconds=at)).astimezone(ZoneInfo(self.timezone)).date()
+        return self.facts.rate(currency, day)
 
     def reload(self, tx: Tx) -> None:
         """Read the master data again, after somebody taught something."""

@@ -107,6 +107,7 @@ def make_lander(company: Company, connection: str, stream: Stream, mapper: Mappe
             key=stream.key,
             line_key=stream.line_key,
             timezone=company.timezone,
+            rates=company.rate_at,
         ),
     )
 
