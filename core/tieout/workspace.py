@@ -107,6 +107,12 @@ class Workspace:
         cls, folder: Path, *, actor: str | None = None, progress: Callable[[str], None] = lambda _: None
     ) -> Workspace:
         """Open the project in a folder; makes its database on first use. ConfigError with every slip when it is wrong."""
+        if folder.suffix != ".toml" and not (folder / config.FILE).exists():
+            raise UsageError(
+                f"no project here: {folder / config.FILE} is not there",
+                code="TO1090",
+                fix="go to the project folder, pass -C FOLDER, or start one: tieout init",
+            )
         project = config.load(folder)
         store = Store.open(project.store_url(), create=True)
         return cls(project, store, actor or project.actor or "tieout", progress)

@@ -177,6 +177,6 @@ def _tell(error: TieoutError, as_json: bool) -> None:
     for label, value in (("at", error.where), ("amount", error.amount), ("fix", error.fix)):
         if value:
             click.echo(f"  {label}: {value}", err=True)
-    for slip in getattr(error, "slips", []):
+    for slip in getattr(error, "slips", []) if "\n" not in error.message else []:
         click.echo(f"  {slip}", err=True)
     click.echo(f"  more: tieout explain {error.code}", err=True)

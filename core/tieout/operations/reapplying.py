@@ -194,7 +194,7 @@ def _change(tx: Tx, office: Office, lander: Lander, since: date | None) -> Chang
     for some in _deciding(tx, office, lander, source):
         mapped = map_records(lander, some)
         numbers, lines = standing(tx, lander.company, [one.row for one in some])
-        of_record: dict[int, int] = dict(tx.select_keys(event, ("id", "record"), "id", numbers))  # type: ignore[arg-type]
+        of_record: dict[int, int] = dict(tx.select_keys(event, ("id", "record"), "id", numbers))
         pairs = [(some[origin].row, line) for origin, line in zip(mapped.origins, mapped.lines, strict=True)]
         told = [(of_record[number], number, line) for number, line in zip(numbers, lines, strict=True)]
         if since is not None:
