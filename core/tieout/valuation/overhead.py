@@ -48,7 +48,8 @@ def _close(steps: list[Step]) -> None:
     since = _last_closed(step.line, step.valuer.lookup)
     taken = applied(step, since)
     absorbed = sum(x.amount for x in taken)
-    actual = _incurred(step, since)
+    stated = charge(step, "incurred")
+    actual = _incurred(step, since) if stated is None else stated
     budget = charge(step, "overhead_budget", "budget")
     if budget is not None:
         step.flow("STD-08", "overhead_applied", "overhead_control", absorbed)

@@ -183,6 +183,7 @@ def _scrap(steps: list[Step]) -> None:
         step.need_quantity()
         if step.line.reason not in ("normal", "abnormal"):
             step.refuse("TO4004", f"scrap for reason {step.line.reason!r}", "say whether it is normal or abnormal")
+        _is_of_order(step)
     worth = [_nrv(step) for step in saleable]
     plan = [(step, _standard_of(step)) for step in units]
     for step, standard in plan:
@@ -207,6 +208,22 @@ def _scrap(steps: list[Step]) -> None:
             drawn(wip, pool, 0, value, step, "MFG-06", home.key[0], step.line.quantity)
             op = arrive(step, home, step.line.quantity, value, "MFG-06", ROLE, "standard_revaluation")
             settle(step, home, op)
+
+
+def _is_of_order(step: Step) -> None:
+    """Scrap is units of the product, or something that will fetch a price; material scrapped is no unit of the order."""
+    lookup = step.valuer.lookup
+    lines = order_lines(order_of(step.line, lookup), lookup)
+    products = {
+        x.item for x in lines if _part(x) in ("output", "joint") or (x.type.endswith("completed") and not _part(x))
+    }
+    item = step.line.item if part_of(step) != "by_product" else ""
+    if part_of(step) == "component" or (item and products and item not in products):
+        step.refuse(
+            "TO4009",
+            f"{item} is not what order {order_of(step.line, lookup)} makes",
+            "name units of the product; scrap that can be sold is a line part = by_product with its nrv",
+        )
 
 
 def _nrv(step: Step) -> int:
