@@ -9,30 +9,33 @@ from tieout.model.event import EventLine, OrderKey, order_key
 
 
 class MemoryHistory:
-    """Lines by item in order, by event and by document; checkpoints by item. `touches` says which items a line is of."""
+    """Lines by item in order, by event, by document and by what they name; checkpoints by item. `touches` says which items
+    a line is of. What a line touches beside its own item is learned when it is valued (`touched`)."""
 
     def __init__(self, touches: Callable[[EventLine], Sequence[str]]) -> None:
         self._touches = touches
         self._lines: dict[str, list[tuple[OrderKey, EventLine]]] = {}
+        self._touching: dict[str, dict[OrderKey, EventLine]] = {}
         self._events: dict[str, list[EventLine]] = {}
         self._documents: dict[str, list[EventLine]] = {}
-        self._wide: dict[tuple[str, str], EventLine] = {}  # lines whose items depend on what they name
+        self._refs: dict[str, list[EventLine]] = {}
         self._types: set[str] = set()
         self.checkpoints: dict[str, list[tuple[OrderKey, bytes]]] = {}
 
     def add(self, lines: Iterable[EventLine]) -> None:
+        changed: set[str] = set()
         for line in lines:
             self._events.setdefault(line.event_id, []).append(line)
             self._types.add(line.type)
             if line.document:
                 self._documents.setdefault(line.document, []).append(line)
-            if _plain(line):
-                for item in {line.item, (line.extra or {}).get("to_item", line.item)}:
-                    self._lines.setdefault(item, []).append((order_key(line), line))
-            else:
-                self._wide[(line.event_id, line.line_id)] = line
-        for entries in self._lines.values():
-            entries.sort(key=_first)
+            if line.ref:
+                self._refs.setdefault(_named(line), []).append(line)
+            for item in _own(line):
+                self._lines.setdefault(item, []).append((order_key(line), line))
+                changed.add(item)
+        for item in changed:
+            self._lines[item].sort(key=_first)
 
     def remove(self, event_id: str) -> list[EventLine]:
         """Take an event back; its lines."""
@@ -40,17 +43,21 @@ class MemoryHistory:
         for line in gone:
             if line.document:
                 self._documents[line.document].remove(line)
-            self._wide.pop((line.event_id, line.line_id), None)
-            for item in {line.item, (line.extra or {}).get("to_item", line.item)}:
-                entries = self._lines.get(item, [])
-                entries[:] = [entry for entry in entries if entry[1] is not line]
+            if line.ref:
+                self._refs[_named(line)].remove(line)
+            for item in _own(line):
+                self._lines[item] = [entry for entry in self._lines[item] if entry[1] is not line]
         return gone
 
     def lines(self, item: str, after: OrderKey | None) -> Sequence[EventLine]:
         entries = self._lines.get(item, [])
-        wide = [(order_key(x), x) for x in self._wide.values() if item in self._touches(x)]
-        if wide:
-            entries = sorted([*entries, *wide], key=_first)
+        more = [
+            (key, line)
+            for key, line in self._touching.get(item, {}).items()
+            if any(line is x for x in self.event(line.event_id)) and item in self._touches(line)
+        ]
+        if more:
+            entries = sorted({**dict(entries), **dict(more)}.items(), key=_first)
         start = bisect_right(entries, after, key=_first) if after is not None else 0
         return [line for _, line in entries[start:]]
 
@@ -61,12 +68,7 @@ class MemoryHistory:
         return self._documents.get(number, ())
 
     def citing(self, names: Collection[str]) -> Sequence[EventLine]:
-        return [
-            line
-            for lines in self._events.values()
-            for line in lines
-            if line.ref and line.ref.rpartition("#")[0] in names
-        ]
+        return [line for name in sorted(names) for line in self._refs.get(name, ())]
 
     def has(self, event_type: str) -> bool:
         return event_type in self._types
@@ -88,7 +90,11 @@ class MemoryHistory:
         self.checkpoints.setdefault(item, []).append((key, data))
 
     def touched(self, line: EventLine, items: Sequence[str]) -> None:
-        """Nothing to learn: `lines` asks `touches` itself."""
+        """Learn which items a line stands for beside its own."""
+        key = order_key(line)
+        for item in items:
+            if item != line.item or item not in _own(line):
+                self._touching.setdefault(item, {})[key] = line
 
     def forget(self, item: str, key: OrderKey) -> None:
         saved = self.checkpoints.get(item)
@@ -96,8 +102,16 @@ class MemoryHistory:
             del saved[bisect_left(saved, key, key=lambda entry: entry[0]) :]
 
 
-def _plain(line: EventLine) -> bool:
-    return bool(line.item) and not line.type.startswith(("landed_cost.", "kit.", "production."))
+def _own(line: EventLine) -> Collection[str]:
+    """The items a line is of whatever is known of others."""
+    if not line.item or line.type.startswith("landed_cost."):
+        return ()
+    return {line.item, (line.extra or {}).get("to_item", line.item)}
+
+
+def _named(line: EventLine) -> str:
+    """What a line's reference names, without the line part."""
+    return line.ref.rpartition("#")[0]
 
 
 def _first(entry: tuple[OrderKey, EventLine]) -> OrderKey:
