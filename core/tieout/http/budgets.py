@@ -14,7 +14,8 @@ from typing import Final, Protocol
 
 from tieout.errors import RateLimited
 
-PATIENCE_SECONDS: Final = 30.0  # longest wait for a budget inside a call
+PATIENCE_SECONDS: Final = 30.0  # longest wait for a budget before a write
+READ_PATIENCE_SECONDS: Final = 75.0  # before a read: longer than a minute's window, so that many pages come to an end
 
 
 class Budget(Protocol):

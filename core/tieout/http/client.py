@@ -19,7 +19,7 @@ import tenacity
 
 from tieout.errors import Fatal, RateLimited, Retryable
 from tieout.http.answers import Answer, broken
-from tieout.http.budgets import PATIENCE_SECONDS, Purse
+from tieout.http.budgets import PATIENCE_SECONDS, READ_PATIENCE_SECONDS, Purse
 from tieout.http.grants import Auth, Endpoint, OAuth, Vault
 from tieout.http.wire import Wire, deadline
 
@@ -159,10 +159,10 @@ class Http:
         cost: int,
     ) -> Answer:
         """A read; being told to wait a little does not use up an attempt."""
-        until = self._now() + PATIENCE_SECONDS
+        until = self._now() + READ_PATIENCE_SECONDS
         while True:
             try:
-                with self._paying(cost):
+                with self._paying(cost, READ_PATIENCE_SECONDS):
                     return self._let_in(self._request(method, path, params, content, headers), writing=False)
             except RateLimited as limited:
                 if limited.until > until:
@@ -170,8 +170,8 @@ class Http:
                 self._sleep(max(0.0, limited.until - self._now()))
 
     @contextmanager
-    def _paying(self, cost: int) -> Iterator[None]:
-        with self.purse.paying(cost):
+    def _paying(self, cost: int, patience_seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
+        with self.purse.paying(cost, patience_seconds=patience_seconds):
             try:
                 yield
             except RateLimited as limited:
