@@ -26,7 +26,7 @@ ROWS = ROOT / "core/tieout/posting/matrix_rows.yaml"
 NEEDS = Path(__file__).with_name("needs.yaml")
 KINDS = ("golden", "property", "example", "scenario")
 PURE = ("tests/valuation", "tests/posting")
-WORKING = ("tests/sandbox", "tests/operations", "tests/deliver", "tests/reports")
+WORKING = ("tests/sandbox", "tests/operations", "tests/reports", "tests/scenarios")
 ROW = re.compile(r"\b([A-Z]{2,3}-\d{2})\b")
 SIDES = ("debit", "credit", "either")
 
