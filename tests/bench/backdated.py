@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ingest import project
+from ingest import project  # type: ignore[import-not-found]
 
 from tieout.workspace import Workspace
 
