@@ -454,6 +454,12 @@ def test_services_and_other_peoples_goods_are_memo() -> None:
     assert run({}, receive(owner="vendor")).totals == {}
 
 
+def test_a_unit_without_conversion_stops_its_own_event_only() -> None:
+    answer = run({}, receive(), receive("2", unit="PK"), ship())
+    assert [(each.line.event_id, each.error.code) for each in answer.refused] == [("e2", "TO3203")]
+    assert answer.movement("e3").final_cost == 2000
+
+
 def test_as_known_forgets_what_came_later() -> None:
     made = [
         Event.model_validate({"id": f"e{n}", "effective_at": f"2026-01-{n:02d}", **event})

@@ -20,7 +20,7 @@ from tieout.model.quantity import from_scaled
 from tieout.operations.desk import Desk
 from tieout.valuation.opening import MEMO_ROWS
 from tieout.valuation.replay import Result
-from tieout.valuation.result import _VARIANCES, _cost
+from tieout.valuation.result import VARIANCES, moved_value
 
 DEPTH_MAX = 8
 Key = tuple[str, str]
@@ -63,13 +63,13 @@ class Storyteller:
     def _own(self, result: Result) -> Iterator[tuple[EventLine, Flow, int]]:
         for flow in result.flows:
             if flow.affected is None and flow.row not in MEMO_ROWS:
-                amount = _cost(result.line, flow)
+                amount = moved_value(result.line, flow)
                 if amount:
                     yield result.line, flow, amount
 
     def _later(self, origin: Key, before: OrderKey) -> Iterator[tuple[EventLine, Flow, int]]:
         for line, flow in self.causes.get(origin, ()):
-            if order_key(line) < before and flow.debit not in _VARIANCES:
+            if order_key(line) < before and flow.debit not in VARIANCES:
                 yield line, flow, flow.amount
 
     def _part(self, line: EventLine, flow: Flow, share: int, depth: int, of_whole: Fraction) -> dict[str, Any]:

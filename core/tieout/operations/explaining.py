@@ -32,7 +32,7 @@ from tieout.store.tx import Tx
 from tieout.valuation.engine import LANDED
 from tieout.valuation.opening import MEMO_ROWS
 from tieout.valuation.replay import Change, Result, advance
-from tieout.valuation.result import _VARIANCES, _cost, unit_cost
+from tieout.valuation.result import VARIANCES, moved_value, unit_cost
 
 TOPICS = ("cost-of", "account-of")
 LINES_MAX = 100
@@ -329,7 +329,7 @@ def _roles(desk: Desk, sums: Mapping[str, int]) -> str:
 # ── the page ───────────────────────────────────────────────────────────────────────────────────────────────────────
 def _page(rx: Tx, desk: Desk, why: Why, story: Storyteller) -> dict[str, Any]:
     line, money = why.line, desk.currency
-    cost = sum(_cost(line, flow) for flow in why.own)
+    cost = sum(moved_value(line, flow) for flow in why.own)
     layers = _layers(rx, desk, why.own)
     for each in layers:
         origin = (str(each["origin"]), str(each["line"]))
@@ -432,5 +432,5 @@ def _restated(desk: Desk, why: Why) -> list[dict[str, Any]]:
             "minor": flow.amount,
         }
         for cause, flow in why.causes
-        if flow.amount and flow.row not in MEMO_ROWS and flow.debit not in _VARIANCES
+        if flow.amount and flow.row not in MEMO_ROWS and flow.debit not in VARIANCES
     ]

@@ -40,7 +40,7 @@ from tieout.valuation.records import TAIL, Pool
 from tieout.valuation.replay import Change, advance
 
 _CONTROL = frozenset(CONTROL_ROLES)
-_VARIANCES = frozenset({"standard_revaluation", "transfer_variance", "ppv", "landed_cost_variance"})
+VARIANCES = frozenset({"standard_revaluation", "transfer_variance", "ppv", "landed_cost_variance"})
 Key = tuple[str, str]
 
 
@@ -229,13 +229,18 @@ def current_lines(
     for _, event in best.values():
         if event.void:
             continue
-        event = _in_stock_units(event, find)
         try:
+            event = _in_stock_units(event, find)
             found = lines_of(event, currency=currency, rates=rates)
         except MissingRateError as error:
             if missing is None:
                 raise
             missing += [(line, _no_rate(line, error)) for line in lines_of(event, currency=currency, rates=_unpriced)]
+            continue
+        except Refused as error:
+            if missing is None:
+                raise
+            missing += [(line, error) for line in lines_of(event, currency=currency, rates=_unpriced)]
             continue
         for line in found:
             lines[(line.event_id, line.line_id)] = line
@@ -325,10 +330,11 @@ def _in_stock_unit(line: Line, find: Callable[[str], Item]) -> Line:
     code = unit_code(line.unit) or line.unit
     times = factor(code, item.stock_unit, item.units)
     if times is None:
-        raise UsageError(
+        raise Refused(
             f"item {item.sku}: no conversion from {line.unit} to its stock unit {item.stock_unit}",
-            code="TO4020",
+            code="TO3203",
             fix="give the item its conversion",
+            item=item.sku,
         )
     if times == 1:
         return line
@@ -357,7 +363,7 @@ def _valuation(
                     restated.setdefault(at, Counter())[line.event_id] += flow.amount
             totals[flow.debit] += flow.amount
             totals[flow.credit] -= flow.amount
-            if flow.affected is not None and flow.debit not in _VARIANCES:
+            if flow.affected is not None and flow.debit not in VARIANCES:
                 causes = restated.setdefault((flow.affected.event_id, flow.affected.line_id), Counter())
                 causes[line.event_id] += flow.amount
     opens = {
@@ -393,7 +399,7 @@ def _movement(
     line: EventLine, flows: list[Flow], restated: Counter[str], opens: set[Key], handed: Mapping[Key, int]
 ) -> Movement:
     own = [flow for flow in flows if flow.affected is None]
-    cost = sum(_cost(line, flow) for flow in own) + handed.get((line.event_id, line.line_id), 0)
+    cost = sum(moved_value(line, flow) for flow in own) + handed.get((line.event_id, line.line_id), 0)
     change = sum(
         flow.amount * ((flow.debit in _CONTROL) - (flow.credit in _CONTROL))
         for flow in flows
@@ -411,7 +417,7 @@ def _movement(
     )
 
 
-def _cost(line: EventLine, flow: Flow) -> int:
+def moved_value(line: EventLine, flow: Flow) -> int:
     """What a flow contributes to the value the line moved."""
     if line.item and flow.credit_item not in ("", line.item) and flow.item != line.item:
         return 0
