@@ -232,7 +232,7 @@ class Sending(msgspec.Struct, frozen=True):
 class BatchLedger(Ledger, Protocol):
     """A ledger one of whose calls may carry several documents; optional. `deliver` stays, for documents sent alone.
 
-    No document of a call depends on another of it. `Idempotency.batch` and `batch_key` say what holds for a call.
+    The documents of a call are of one kind, and none depends on another of it. `Idempotency.batch` and `batch_key` say what holds for a call.
     """
 
     def join(self, documents: Sequence[Sending]) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 
 from tieout import failpoints
 from tieout.connector import BatchLedger, Idempotency
+from tieout.deliver.calls import calls_of
 from tieout.deliver.drain import Drained, drain
 from tieout.deliver.settings import SECOND, Delivery
 from tieout.errors import Retryable, VendorError
@@ -54,8 +56,8 @@ class Lane:
         line = event_line(number, quantity=UNIT, day=date(2026, 3, day))
         return Flow(line, "SAL-04", "cogs", "inventory", amount, UNIT)
 
-    def drain(self, **kw: Any) -> Drained:
-        delivery = Delivery(
+    def delivery(self, **kw: Any) -> Delivery:
+        return Delivery(
             company=1,
             code="main",
             currency="USD",
@@ -68,7 +70,9 @@ class Lane:
             is_dead=lambda _: True,
             **kw,
         )
-        return drain(self.books.store, self.books.journal, delivery)
+
+    def drain(self, **kw: Any) -> Drained:
+        return drain(self.books.store, self.books.journal, self.delivery(**kw))
 
     def states(self) -> list[str]:
         with self.books.store.read() as rx:
@@ -254,3 +258,24 @@ def test_a_correction_never_shares_a_call_with_what_it_corrects(lane_of: Any) ->
     assert [len(references) for _, references in served.ledger.batches] == [2, 2]
     with served.books.store.read() as rx:
         assert [row.state for row in outbox.entries(rx, 1, "ledger", outbox.STATES)] == ["posted"] * 3
+
+
+def test_a_call_carries_documents_of_one_kind(lane_of: Any) -> None:
+    served = lane_of(PER_CALL, size=2, days=1)
+    kinds = ["journal", "bill", "journal", "bill", "journal"]
+    rows = [
+        SimpleNamespace(
+            id=n,
+            kind=kind,
+            state="pending",
+            error=None,
+            reference=f"TO-{n}",
+            generation=0,
+            body=f"{n}".encode(),
+            key="",
+        )
+        for n, kind in enumerate(kinds, 1)
+    ]
+    calls = calls_of(served.delivery(), rows)
+    assert [[row.id for row in call.rows] for call in calls] == [[1, 3], [5], [2, 4]]
+    assert len({call.key for call in calls}) == 3

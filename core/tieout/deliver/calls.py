@@ -63,14 +63,17 @@ class Call(NamedTuple):
 
 
 def calls_of(delivery: Delivery, rows: Sequence[Any]) -> list[Call]:
-    """The calls in which these entries leave, oldest first. One that an error of our own stopped before leaves alone, so
+    """The calls in which these entries leave, documents of one kind in each, oldest first. One that an error of our own stopped before leaves alone, so
     that it takes no other with it."""
     if delivery.batch == 1:
         return [_alone(delivery, row) for row in rows]
     alone = [row for row in rows if row.state == outbox.PENDING and stopped_by_own_error(row)]
     kept = {row.id for row in rows} - {row.id for row in alone}
-    rest = sorted((row for row in rows if row.id in kept), key=lambda row: int(row.id))
-    chunks = [rest[n : n + delivery.batch] for n in range(0, len(rest), delivery.batch)]
+    by_kind: dict[str, list[Any]] = {}
+    for row in sorted((row for row in rows if row.id in kept), key=lambda row: int(row.id)):
+        by_kind.setdefault(row.kind, []).append(row)
+    size = delivery.batch
+    chunks = [rest[n : n + size] for rest in by_kind.values() for n in range(0, len(rest), size)]
     return [_together(delivery, chunk) for chunk in chunks] + [_alone(delivery, row) for row in alone]
 
 

@@ -17,9 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tieout.deliver import problems
-from tieout.deliver.calls import OWN_ERROR, calls_of, make_calls
-from tieout.deliver.calls import Outcome as Outcome  # noqa: PLC0414  (part of what a send answers with)
-from tieout.deliver.calls import wrong as wrong  # noqa: PLC0414
+from tieout.deliver.calls import OWN_ERROR, Outcome, calls_of, make_calls
 from tieout.deliver.settings import SECOND, Work
 from tieout.errors import Ambiguous, NeedsReauth, RateLimited, Rejected, Retryable, TieoutError
 from tieout.failpoints import failpoint
