@@ -44,16 +44,20 @@ def lines_of_event(line: EventLine, lookup: Lookup | None) -> Sequence[EventLine
 
 def order_of(line: EventLine, lookup: Lookup | None) -> str:
     """The production order a line is about: the document it refers to, or that of the event it refers to, else its own
-    document number, else its own event."""
+    document number, else its own event (`e:ID`)."""
     for _ in range(_HOPS_MAX):
         kind, name, _wanted = parse(line.ref) if line.ref else ("", "", "")
         if kind == "d":
             return name
         named = [x for x in lookup.event(name) if x.type in DOCUMENTS] if kind == "e" and lookup is not None else []
         if not named:
-            return name if kind == "e" else line.document or line.event_id
+            return f"e:{name}" if kind == "e" else _own_order(line)
         line = min(named, key=order_key)
-    return line.document or line.event_id
+    return _own_order(line)
+
+
+def _own_order(line: EventLine) -> str:
+    return line.document or f"e:{line.event_id}"
 
 
 def items_of(line: EventLine, lookup: Lookup | None) -> set[str]:
@@ -99,8 +103,9 @@ def order_lines(order: str, lookup: Lookup | None) -> list[EventLine]:
     """Every known line of a production order, in order, whatever its place in time."""
     if lookup is None:
         return []
-    found = {(x.event_id, x.line_id): x for x in [*lookup.document(order), *lookup.event(order)]}
-    found.update({(x.event_id, x.line_id): x for x in lookup.citing({f"d:{order}"})})
+    first = lookup.event(order[2:]) if order.startswith("e:") else lookup.document(order)
+    name = order if order.startswith("e:") else f"d:{order}"
+    found = {(x.event_id, x.line_id): x for x in [*first, *lookup.citing({name})]}
     for event in {key[0] for key in list(found)}:
         found.update({(x.event_id, x.line_id): x for x in lookup.citing({f"e:{event}"})})
     of_order = [x for x in found.values() if x.type.startswith("production.") and order_of(x, lookup) == order]
