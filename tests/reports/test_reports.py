@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from openpyxl import load_workbook
+from pydantic import TypeAdapter
 
 from tieout.cli import shell
 from tieout.cli.root import cli
 from tieout.errors import UsageError
 from tieout.model.event import EPOCH
+from tieout.operations.answers import ANSWERS, answer_schema
 from tieout.reports.formats import to_csv, to_json, to_text, to_xlsx
 from tieout.reports.report import Report
 from tieout.workspace import Workspace, report_names
@@ -178,3 +180,15 @@ def test_the_command_writes_files_and_prints(
     assert "# total value,84.80" in file.read_text()
     assert shell.run_cli(cli, ["report", "--json", *where]) == 0
     assert NAMES[0] in capsys.readouterr().out
+
+
+def test_the_answers_have_the_shape_that_is_promised(work: Workspace) -> None:
+    answers = {
+        "close": work.close_period("2026-01", only_check=True),
+        "audit": work.audit_verify(),
+    }
+    reports = [("report", work.report(name, **JANUARY).as_dict()) for name in NAMES]
+    for command, answer in [*answers.items(), *reports]:
+        schema = answer_schema(command)
+        assert set(schema["required"]) == set(answer), command
+        TypeAdapter(ANSWERS[command]).validate_python(answer, strict=True)

@@ -300,7 +300,78 @@ class AuthAnswer(TypedDict):
     connections: list[GrantRow]
 
 
+class ControlTotal(TypedDict):
+    what: str
+    found: str
+    wanted: str
+    ok: bool
+
+
+class ReportAnswer(TypedDict):
+    report: str
+    title: str
+    company: str
+    currency: str
+    as_of: str
+    as_known: str | None
+    parameters: dict[str, str]
+    policy: str
+    count: int
+    totals: dict[str, str]
+    checks: list[ControlTotal]
+    notes: list[str]
+    query: str
+    columns: list[str]
+    rows: list[dict[str, str | int | None]]
+
+
+class BlockerRow(TypedDict):
+    kind: str
+    what: str
+    amount: str
+    lines: int
+    fix: str
+    documents: list[str]
+
+
+class CloseAnswer(TypedDict):
+    company: str
+    currency: str
+    period: str
+    start: str
+    end: str
+    state: str
+    actor: str | None
+    at: str | None
+    preparer: str | None
+    accepted: str | None
+    reason: str | None
+    corrected_since: int
+    sign_off: str
+    blockers: list[BlockerRow]
+
+
+class AuditCheck(TypedDict):
+    ok: bool
+    what: str
+    detail: str
+
+
+class AuditedCompany(TypedDict):
+    ok: bool
+    company: str
+    checks: list[AuditCheck]
+
+
+class AuditAnswer(TypedDict):
+    ok: bool
+    companies: list[AuditedCompany]
+
+
 ANSWERS: dict[str, Any] = {
+    "audit": AuditAnswer,
+    "close": CloseAnswer,
+    "report": ReportAnswer,
     "auth": AuthAnswer,
     "schedule": ScheduleAnswer,
     "pull": PullAnswer,
