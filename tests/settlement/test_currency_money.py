@@ -150,6 +150,7 @@ def test_a_deposit_keeps_its_rate_and_a_receivable_is_settled_at_its_own() -> No
         currency="EUR",
     )
     assert roles(answer, "ships") == {"customer_deposits": 3200, "ar": 5400, "revenue": -8600}
+    assert "FX-06" in rows(answer, "ships")
     assert roles(answer, "rest") == {"payment_clearing": 5700, "ar": -5400, "fx_gain_loss": -300}
 
 

@@ -35,6 +35,7 @@ def test_parts_of_an_order_take_its_prices_and_charges_and_the_last_takes_the_re
     answer = run(stock(), order, *parts)
     assert [roles(answer, part.id)["revenue"] for part in parts] == [-333, -334, -333]
     assert [roles(answer, part.id)["shipping_revenue"] for part in parts] == [-33, -34, -33]
+    assert all("SAL-10" in rows(answer, part.id) for part in parts)
     assert totals(answer) == {"ar": 1180, "revenue": -1000, "shipping_revenue": -100, "output_tax": -80}
 
 
@@ -237,6 +238,7 @@ def test_buy_two_get_one_spreads_the_price_over_all_units() -> None:
     )
     by_line = {m.line.line_id: sum(f.amount for f in m.flows if f.credit == "revenue") for m in answer.movements}
     assert (by_line["paid"], by_line["free"]) == (2000, 1000)
+    assert "PRM-03" in rows(answer, "sale")
 
 
 def test_a_gift_without_a_stand_alone_price_is_refused() -> None:

@@ -27,6 +27,7 @@ from tieout.operations.desk import Desk
 from tieout.operations.office import Office
 from tieout.operations.reports import page_records
 from tieout.pull.identity import Identity
+from tieout.settlement import RULES
 from tieout.store.journal import COMPONENT_SHIFT, COMPONENTS, CORRECTION, PROVISIONAL
 from tieout.store.lines import load_lines, moves
 from tieout.store.schema import batch, booking, entry, event, exception, meta, name, page, record, superseded, touch
@@ -322,7 +323,8 @@ class Tracer:
             return "shadow: valued, compared, never posted"
         rows = EVENT_TYPES[line.type].rows
         if line.type in MEMO:
-            return f"memo: {line.type} moves neither units nor their cost (rows {rows})"
+            why = "posts nothing under the policies in force" if line.type in RULES else "moves neither units nor their cost"
+            return f"memo: {line.type} {why} (rows {rows})"
         return f"memo: under the policy in force nothing changes value or place (rows {rows})"
 
     def _entries(self, ids: Sequence[int]) -> list[dict[str, Any]]:

@@ -101,6 +101,7 @@ def split_of(terms: Terms, document: Document, goods: list[Fraction]) -> tuple[l
         shares = share_by_price(round(sum(goods, ZERO) * scale), parts, terms.facts, terms.day(document[0].at))
         return [Fraction(share, scale) for share in shares], _gift
     out = list(goods)
+    spread: set[str] = set()
     for item in {line.item for line, amount in zip(document, goods, strict=True) if line.item and not amount}:
         same = [n for n, line in enumerate(document) if line.item == item and line.quantity > 0]
         whole = sum((goods[n] for n in same), ZERO)
@@ -108,11 +109,14 @@ def split_of(terms: Terms, document: Document, goods: list[Fraction]) -> tuple[l
             shares = allocate(round(whole * scale), [document[n].quantity for n in same])
             for n, share in zip(same, shares, strict=True):
                 out[n] = Fraction(share, scale)
-    return out, _plain
+                spread.add(document[n].line_id)
 
+    def plain(line: EventLine, amount: int, row: str) -> list[Side]:
+        if row == "SAL-08":
+            row = "BND-02" if "bundle" in (line.extra or {}) else "PRM-03" if line.line_id in spread else row
+        return [Side("revenue", amount, line, row)]
 
-def _plain(line: EventLine, amount: int, row: str) -> list[Side]:
-    return [Side("revenue", amount, line, row)]
+    return out, plain
 
 
 def _gift(line: EventLine, amount: int, row: str) -> list[Side]:

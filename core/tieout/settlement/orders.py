@@ -90,6 +90,7 @@ class Order:
         self.held: dict[str, Open] = {}
         self.taxed = ZERO  # tax of invoices that came before delivery
         self.billed = ZERO  # invoiced so far
+        self.partial: set[str] = set()  # lines of the document in hand that are part of an order's line
         self.recognised = ZERO  # recognised so far, tax included
 
     def open(self, role: str) -> Open:
@@ -256,6 +257,7 @@ class Order:
         minor = paper.minor([*goods, *charges.values()], worth)
         per_line, per_charge = minor[: len(goods)], dict(zip(charges, minor[len(goods) :], strict=True))
         row = "CON-02" if head.type == "consignment.sold" else "SAL-08"
+        foreign = paper.currency != self.terms.currency
         for line, amount in zip(document, goods, strict=True):
             if line.item:
                 self.sold.append(Sold(line, line.item, line.quantity, amount))
@@ -277,7 +279,10 @@ class Order:
             counter = []
             for line, value, share in zip(document, per_line, shares, strict=True):
                 out += simple(line, "PRM-04", "sales_discounts", "revenue", share)
-                counter += split(line, value - share, row)
+                own = row
+                if row == "SAL-08":
+                    own = "FX-06" if foreign else "SAL-10" if line.line_id in self.partial else row
+                counter += split(line, value - share, own)
         counter += [
             Side(role, value, head, "SAL-18" if role == "marketplace_tax_clearing" else row)
             for role, value in per_charge.items()
@@ -316,6 +321,7 @@ class Order:
         """The exact price of each line's units: stated, or the order's (or shipment's) pro rata, the last part takes the
         rest (SAL-10). `look`: do not count the units as sold."""
         out = []
+        self.partial = set()
         for line, amount in zip(paper.document, paper.goods, strict=True):
             if amount is not None and own:
                 out.append(amount)
@@ -324,6 +330,8 @@ class Order:
                         unit.pass_by(line.quantity, amount)
                 continue
             units = self._units(line)
+            if 0 < line.quantity < sum(unit.quantity for unit in units):
+                self.partial.add(line.line_id)
             price = _price(units, line.quantity, paper.currency, look=look)
             if price is None:
                 self.terms.refuse(

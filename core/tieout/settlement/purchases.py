@@ -133,6 +133,13 @@ def paid(terms: Terms, line: EventLine) -> list[Flow]:
         return []
     worth, foreign = amounts_of(terms, line)
     discount = discount_of(head) if line.head else ZERO
+    if discount and terms.policy(line).settlement_discount == "follow_units":
+        terms.refuse(
+            line,
+            "TO4038",
+            "policy settlement_discount = follow_units: the discount lowers the cost of goods, which a payment cannot name",
+            "send the discount as purchase.credited with the receipt it is for, and the payment without it",
+        )
     _, rate = terms.rate_of(line)
     off = round_fraction(discount * rate * terms.scale)
     carried = worth + off
