@@ -831,6 +831,13 @@ def test_refused(name: str, policy: dict[str, str], events: list[dict[str, Any]]
     assert posted(answer, f"e{len(events)}") == {}
 
 
+def test_cost_of_a_movement_is_the_value_of_its_units_allowance_and_provision_apart() -> None:
+    answer = run(IFRS, receive(), written("4"), ship())
+    assert [answer.movement(name).cost for name in ("e1", "e2", "e3")] == [5000, -1000, 2000]
+    onerous = line("commitment.assessed", "10", unit_price="5", nrv="4.20", ref=PO, location=None)
+    assert run({}, onerous, receive("4", ref=PO)).movement("e2").cost == 1680
+
+
 def carried(book: PolicyBook, *events: dict[str, Any]) -> Valuation:
     made = [Event.model_validate({"id": f"e{n}", **event}) for n, event in enumerate(events, 1)]
     return value(made, book)

@@ -16,6 +16,7 @@ from tests.valuation.wide_histories import wide_histories
 from tieout.model.roles import CONTROL_ROLES, ROLES
 from tieout.valuation import MEMO_ROWS, Valuation, value
 
+GAPS = frozenset({"STD-01", "STD-11", "TRF-08"})  # what a pool at standard cost does not take, either way
 METHODS = ("fifo", "weighted_average", "standard", "lifo")
 HELD = frozenset(CONTROL_ROLES) - {
     "inventory_allowance",
@@ -70,7 +71,7 @@ def test_every_event_balances_and_own_lines_are_not_negative(case: tuple[History
     for movement in answer(case).movements:
         for flow in movement.flows:
             assert flow.debit in ROLES and flow.credit in ROLES
-            assert flow.amount >= 0 or flow.affected is not None, (movement.line, flow)
+            assert flow.amount >= 0 or flow.affected is not None or flow.row in GAPS, (movement.line, flow)
 
 
 @given(st.data(), cases())

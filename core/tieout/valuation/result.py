@@ -422,7 +422,9 @@ def moved_value(line: EventLine, flow: Flow) -> int:
     if line.item and flow.credit_item not in ("", line.item) and flow.item != line.item:
         return 0
     into, out = flow.debit in _CONTROL, flow.credit in _CONTROL
-    if line.type == "cost.standard_changed":
+    if flow.row == "REV-04":
+        return 0  # the allowance of units, not their cost
+    if line.type.startswith("cost.") or flow.row == "PUR-02":
         return flow.amount * (into - out)
     if into or out or flow.debit == "cogs_dropship":
         return flow.amount
