@@ -142,7 +142,7 @@ def test_a_short_limit_is_waited_for_and_uses_up_no_attempt(vendor: Start) -> No
 
 def test_a_long_limit_is_not_slept_through(vendor: Start) -> None:
     shop, sleeper = vendor(always(429, Retry_After="3600")), Sleeper()
-    purse = Purse((Window("minute", 60, 60.0, now=sleeper.now),), now=sleeper.now, sleep=sleeper)
+    purse = Purse((Window("minute", 60, 60.0),))
     call = http(shop, now=sleeper.now, sleep=sleeper, purse=purse)
     with pytest.raises(RateLimited) as caught:
         call.read("GET", "/x")
@@ -155,7 +155,7 @@ def test_a_long_limit_is_not_slept_through(vendor: Start) -> None:
 
 def test_a_budget_of_calls_is_kept(vendor: Start) -> None:
     shop, sleeper = vendor(always(200)), Sleeper()
-    purse = Purse((Window("ten seconds", 3, 10.0, now=sleeper.now),), now=sleeper.now, sleep=sleeper)
+    purse = Purse((Window("ten seconds", 3, 10.0),))
     call = http(shop, now=sleeper.now, sleep=sleeper, purse=purse)
     for _ in range(7):
         call.read("GET", "/x")

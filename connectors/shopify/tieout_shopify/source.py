@@ -82,7 +82,7 @@ class Shopify:
             raise Fatal("the configuration is not a ShopifyConfig", fix="validate it with manifest.config")
         self._config = config
         self._now = context.now
-        points = Points(*PLANS[config.plan], now=lambda: context.now().timestamp())
+        points = Points(*PLANS[config.plan])
         way: dict[str, Any] = (
             {"oauth": self._endpoint()}
             if config.token is None

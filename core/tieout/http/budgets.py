@@ -29,15 +29,19 @@ class Budget(Protocol):
         """The vendor said that nothing is to be had before `until` (epoch seconds)."""
         ...
 
+    def run_on(self, now: Callable[[], float]) -> None:
+        """Take the time from this clock."""
+        ...
+
 
 class Window:
     """`calls` in each window of `seconds`: fixed windows, as vendors count them. The vendor's own remainder overrides."""
 
-    def __init__(self, name: str, calls: int, seconds: float, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, name: str, calls: int, seconds: float) -> None:
         self.name = name
         self.calls = calls
         self.seconds = seconds
-        self._now = now
+        self._now: Callable[[], float] = time.time
         self._ends = 0.0
         self._left = calls
         self._closed_until = 0.0
@@ -53,6 +57,9 @@ class Window:
         self._left -= cost
         return 0.0
 
+    def run_on(self, now: Callable[[], float]) -> None:
+        self._now = now
+
     def believe(self, remaining: int) -> None:
         """What the vendor's header says is left of this window; never more than we would have allowed."""
         self._left = min(self._left, remaining)
@@ -64,12 +71,12 @@ class Window:
 class Points:
     """A bucket of points that restores with time (Shopify's query cost)."""
 
-    def __init__(self, maximum: int, restored_per_second: int, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, maximum: int, restored_per_second: int) -> None:
         self.maximum = maximum
         self.rate = restored_per_second
-        self._now = now
+        self._now: Callable[[], float] = time.time
         self._held = float(maximum)  # points, never money
-        self._at = now()
+        self._at = time.time()
         self._closed_until = 0.0
 
     def wait(self, cost: int) -> float:
@@ -81,6 +88,9 @@ class Points:
             return max((min(cost, self.maximum) - self._held) / self.rate, 0.05)
         self._held -= cost
         return 0.0
+
+    def run_on(self, now: Callable[[], float]) -> None:
+        self._now, self._at = now, now()
 
     def believe(self, available: int, maximum: int, restored_per_second: int) -> None:
         self.maximum, self.rate = maximum, restored_per_second
@@ -97,19 +107,18 @@ class Points:
 class Purse:
     """All budgets of one account, and how many calls may be in flight. Thread-safe."""
 
-    def __init__(
-        self,
-        budgets: tuple[Budget, ...] = (),
-        *,
-        in_flight_max: int = 4,
-        now: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, budgets: tuple[Budget, ...] = (), *, in_flight_max: int = 4) -> None:
         self.budgets = budgets
-        self._now = now
-        self._sleep = sleep
+        self._now: Callable[[], float] = time.time
+        self._sleep: Callable[[float], None] = time.sleep
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(in_flight_max)
+
+    def run_on(self, now: Callable[[], float], sleep: Callable[[float], None]) -> None:
+        """Take the time, and wait, by this clock; the calls' own does."""
+        self._now, self._sleep = now, sleep
+        for budget in self.budgets:
+            budget.run_on(now)
 
     @contextmanager
     def paying(self, cost: int, *, patience_seconds: float = PATIENCE_SECONDS) -> Iterator[None]:

@@ -60,7 +60,8 @@ class Http:
         self.base_url = base_url.rstrip("/") + "/"
         self.loopback = (urlsplit(base_url).hostname or "") in _LOOPBACK
         self._hosts = hosts
-        self.purse = purse or Purse(now=now, sleep=sleep)
+        self.purse = purse or Purse()
+        self.purse.run_on(now, sleep)
         self._headers = {"User-Agent": "tieout", "Accept": "application/json", **(headers or {})}
         self._look = look
         self._deadline = deadline_seconds
