@@ -141,22 +141,6 @@ def _teach(kind: Kind, plural: str, can_merge: bool) -> click.Group:
 
     if can_merge:
 
-        @group.command(
-            "facts", help="Load dated facts: bills of materials, routings, prices, rates, standard costs, NRV."
-        )
-        @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="CSV file.")
-        @click.option(
-            "--company",
-            default=None,
-            metavar="CODE",
-            help="Company, by its code in tieout.toml (default: the only one).",
-        )
-        @common
-        def facts(shell: Shell, file: Path, company: str | None) -> None:
-            with shell.workspace() as work:
-                answer = work.import_facts(file, company=company)
-            shell.answer(answer, lambda a: f"{a['imported']} imported, {a['unchanged']} unchanged")
-
         @group.command("merge", help="Merge one item into another: alias and stock move with their layers (ADJ-10).")
         @click.argument("old", help="Item (SKU) that goes.")
         @click.argument("new", help="Item (SKU) that takes over its stock.")
@@ -179,6 +163,18 @@ def _teach(kind: Kind, plural: str, can_merge: bool) -> click.Group:
 
 
 items = _teach("item", "items", can_merge=True)
+
+
+@items.command("facts", help="Load dated facts: bills of materials, routings, prices, rates, standard costs, NRV.")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--company", default=None)
+@common
+def items_facts(shell: Shell, file: Path, company: str | None) -> None:
+    with shell.workspace() as work:
+        answer = work.import_facts(file, company=company)
+    shell.answer(answer, lambda a: f"{a['imported']} imported, {a['unchanged']} unchanged")
+
+
 locations = _teach("location", "locations", can_merge=False)
 parties = _teach("party", "parties", can_merge=False)
 
