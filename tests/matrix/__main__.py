@@ -153,13 +153,8 @@ def table(ear: Ear) -> list[dict[str, Any]]:
 
 
 def _reason(facts: dict[str, Any]) -> str:
-    from tieout.valuation.engine import HANDLERS
-
-    types = facts.get("events", [])
-    absent = [name for name in types if name not in HANDLERS]
-    if types and len(absent) == len(types):
-        return f"no handler takes {', '.join(absent)}"
-    return "a handler is there, no test makes it emit the row"
+    types = ", ".join(facts.get("events", [])) or "no event of its own"
+    return f"no passing test makes it be emitted or names it ({types})"
 
 
 def show(found: list[dict[str, Any]], *, missing: bool) -> None:
