@@ -36,7 +36,8 @@ def figure(name: str, value: float, unit: str, must: float, aim: float, what: st
 def script(name: str, *words: object) -> list[str]:
     """Run a bench script and return the words of its last line."""
     command = [sys.executable, str(HERE / name), *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    compiled = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=compiled)
     return done.stdout.split()
 
 

@@ -21,6 +21,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from tieout.mapping import MapContext, compile_mapping
+from tieout.mapping.identity import HASH_BYTES, numbers_in
 from tieout.model.event import EventLine
 from tieout.model.money import AMOUNT_MAX, CURRENCIES, decimal_of, divide
 from tieout.model.quantity import to_scaled
@@ -142,12 +143,14 @@ def _number(text: str) -> tuple[str, int]:
 def by_hand(page: list[dict[str, Any]]) -> list[EventLine]:
     """The same mapping, written out."""
     out = []
+    transactions = []
     for record in page:
         if record.get("status") == "cancelled":
             continue
         order = _text(record, "order_no", required=True).replace("%", "%25").replace("/", "%2F")
         line = _text(record, "line_no", required=True).replace("%", "%25").replace("/", "%2F")
         transaction = f"{order}/{line}"
+        transactions.append(transaction)
         key = f"{_PREFIX}{len(transaction)}\x1f{transaction}\x1f".encode()
         warehouse = _text(record, "warehouse", required=True)
         if warehouse not in _WAREHOUSES:
@@ -179,7 +182,7 @@ def by_hand(page: list[dict[str, Any]]) -> list[EventLine]:
             extra["currency"] = currency
         out.append(
             EventLine(
-                event_id=blake2b(key, digest_size=16).hexdigest(),
+                event_id=blake2b(key, digest_size=HASH_BYTES).hexdigest(),
                 line_id="",
                 type="order.fulfilled",
                 at=_instant(_text(record, "shipped_at", required=True)),
@@ -197,6 +200,8 @@ def by_hand(page: list[dict[str, Any]]) -> list[EventLine]:
                 extra=extra or None,
             )
         )
+    for made, number in zip(out, numbers_in(transactions), strict=True):
+        made.event_id = f"{number:012x}{made.event_id}"
     return out
 
 
