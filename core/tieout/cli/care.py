@@ -166,8 +166,12 @@ items = _teach("item", "items", can_merge=True)
 
 
 @items.command("facts", help="Load dated facts: bills of materials, routings, prices, rates, standard costs, NRV.")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--company", default=None)
+@click.argument(
+    "file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="CSV (a table a file) or JSON of facts."
+)
+@click.option(
+    "--company", default=None, metavar="CODE", help="Company, by its code in tieout.toml (default: the only one)."
+)
 @common
 def items_facts(shell: Shell, file: Path, company: str | None) -> None:
     with shell.workspace() as work:
