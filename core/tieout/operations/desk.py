@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -58,6 +59,7 @@ class Desk:
         self.store = store
         self.actor = actor
         self.now = utc_now
+        self.sleep: Callable[[float], None] = time.sleep
         self.transports: dict[str, httpx.BaseTransport] = {}  # of connections whose vendor runs in this process
         self.has_go_live = company.go_live is not None or any(scope.go_live for scope in company.scopes)
         self._lock: date | None = None
@@ -216,7 +218,7 @@ class Desk:
             hosts=made.manifest.hosts,
             vault=self.vault(connection),
             now=lambda: self.now().timestamp(),
-            **{"transport": self.transports.get(connection.id), **how},
+            **{"transport": self.transports.get(connection.id), "sleep": self.sleep, **how},
         )
 
     def source(self, connection: Connection) -> Source:

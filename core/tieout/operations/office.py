@@ -49,6 +49,7 @@ class Office:
             seal_lag_seconds=int(company.posting.seal_lag.total_seconds()),
             actor=desk.actor,
             clock=desk.micros,
+            sleep=desk.sleep,
         )
 
     def deliver(self, *, seal_now: bool = False, progress: Callable[[str], None] = lambda _: None) -> Drained | None:
