@@ -13,7 +13,8 @@ from tieout.model.roles import NATIVE_ROLES
 from tieout.posting.bookings import Refusal
 from tieout.posting.dates import PostingDay, PostingDays
 from tieout.posting.delta import delta
-from tieout.posting.entries import EXTERNAL_ROWS, Group, Grouping, group_of, native_role
+from tieout.posting.entries import Group, Grouping, group_of, native_role
+from tieout.posting.owned import is_external
 from tieout.store.journal import Journal, NewEntry
 from tieout.store.tx import Tx
 
@@ -74,12 +75,12 @@ def plan(should: Sequence[Booking], posted: Sequence[Booking], rules: Rules, ref
     native = {
         each.line.event_id: native_role(each.debit, each.credit)
         for each in wanted
-        if each.debit.role in NATIVE_ROLES or each.credit.role in NATIVE_ROLES
+        if (each.debit.role in NATIVE_ROLES or each.credit.role in NATIVE_ROLES) and not is_external(each.row)
     }
     by_day = rules.grouping == "daily"
     for each in wanted:
         line = each.line
-        plain = by_day and each.row not in EXTERNAL_ROWS and (not native or line.event_id not in native)
+        plain = by_day and not is_external(each.row) and (not native or line.event_id not in native)
         key = (each.effective, line.location, line.type, line.channel)
         found = daily.get(key) if plain else None
         if found is None:

@@ -11,6 +11,7 @@ import gc
 import json
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
+from functools import cached_property
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -26,10 +27,12 @@ from tieout.operations.landed import Landed
 from tieout.operations.plugin_rules import PluginRules
 from tieout.posting.bookings import Refusal
 from tieout.posting.dates import PostingDays
+from tieout.posting.owned import CLEARED_BY, WHOLE, booked_in_ledger
 from tieout.store.exceptions import NewException, close_numbers, open_exceptions
 from tieout.store.history import ReadingHistory, StoreHistory
 from tieout.store.holdings import write_holdings
 from tieout.store.schema import batch, checkpoint, event, exception, meta, superseded
+from tieout.store.stamps import write_kept
 from tieout.store.tx import Tx
 from tieout.valuation.engine import WIDE, Valuer
 from tieout.valuation.replay import Change, advance
@@ -126,6 +129,7 @@ class Books:
             self._hold(tx, outcome)
             done = [history.up_to, history.up_to, -END_OF_TIME]
             self.desk.store.set_meta(tx, self._key(), json.dumps(done))
+            write_kept(tx, self.desk.id, at=self.desk.micros(), batch_to=history.up_to)
         return kept
 
     def _everything(self, tx: Tx, made: type[StoreHistory]) -> tuple[StoreHistory, list[Change]]:
@@ -148,6 +152,8 @@ class Books:
             kept = self._post(tx, outcome)
             self._hold(tx, outcome)
             self._reached(tx, span, piece)
+            if fresh or kept.bookings:
+                write_kept(tx, desk.id, at=desk.micros(), batch_to=span.up_to if piece.last else span.done)
         return kept, fresh
 
     def _post(self, tx: Tx, outcome: Outcome) -> Kept:
@@ -246,7 +252,7 @@ class Books:
             if error is not None:
                 refused.append(Refusal(line, error))
             else:
-                flows_of[mode] += flows
+                flows_of[mode] += self._owned(line, flows) if self._ledger_owns else flows
         if self.plugged.types:
             self._plug(flows_of, lines, refused, only)
         if taken_back and not lines:
@@ -259,6 +265,20 @@ class Books:
             )
             refused += booked.refused
         return Outcome(should, lines, taken_back, refused, events, only, items)
+
+    @cached_property
+    def _ledger_owns(self) -> bool:
+        """Whether the ledger owns vendor bills under any version of the policies."""
+        return any(v.values.get("bill_owner") == "ledger" for v in self.desk.company.policies.versions)
+
+    def _owned(self, line: EventLine, flows: list[Flow]) -> list[Flow]:
+        """What is left for us of a document that the ledger booked itself."""
+        if line.type not in CLEARED_BY and line.type not in WHOLE:
+            return flows
+        policy = self.desk.company.policies.at(
+            self.desk.days.day_of(line.at), self.desk.category(line.item), line.channel
+        )
+        return booked_in_ledger(flows) if policy.bill_owner == "ledger" else flows
 
     def _plug(
         self,

@@ -1,6 +1,6 @@
 """The rule of the house: post `should have − already posted` (matrix §4, "A correction is the delta …").
 
-Bookings are compared per event line, affected movement and effective date; inside that, per *node*: a leg (account,
+Bookings are compared per event line, affected movement, effective date and whether the ledger booked them itself; inside that, per *node*: a leg (account,
 location, dimensions) and an item. The difference of amount and quantity at each node is posted as pairs, so it
 balances like everything else. The posting date takes no part. Nothing posted is touched; running it twice posts nothing.
 """
@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 
 from tieout.model.journal import Booking, Leg
+from tieout.posting.owned import is_external
 
-_Key = tuple[str, str, tuple[str, str] | None, date]
+_Key = tuple[str, str, tuple[str, str] | None, date, bool]
 _Node = tuple[Leg, str]
 _Net = dict[_Node, tuple[int, int]]
 _ZERO = (0, 0)
@@ -52,6 +53,7 @@ def _key(booking: Booking) -> _Key:
         booking.line.line_id,
         (affected.event_id, affected.line_id) if affected is not None else None,
         booking.effective,
+        is_external(booking.row),
     )
 
 

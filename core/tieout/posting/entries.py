@@ -20,6 +20,7 @@ from tieout.model.event import EventLine
 from tieout.model.journal import Booking, Document, DocumentLine, Leg
 from tieout.model.roles import NATIVE_ROLES, STOCK_ROLES
 from tieout.posting.dates import PostingDay
+from tieout.posting.owned import is_external
 
 Grouping = Literal["daily", "per_document", "per_event", "per_payout"]
 
@@ -27,8 +28,6 @@ PAYOUT = "payout"  # the dimension of an event line that names the payout it is 
 _PAYOUTS = frozenset({"payout.paid", "payout.adjusted"})
 
 # OPN-02: the ledger carries the balance already, so the lines count as delivered and are never sent.
-EXTERNAL_ROWS = frozenset({"OPN-02"})
-
 _KINDS = {"ap": ("bill", "vendor_credit"), "ar": ("credit_memo", "invoice")}  # (net credit, net debit)
 
 
@@ -61,7 +60,7 @@ def group_of(booking: Booking, posting: PostingDay, grouping: Grouping = "daily"
     the native role another booking of the event has; a bill and what it restates are one document."""
     line = booking.line
     native = native or native_role(booking.debit, booking.credit)
-    external = booking.row in EXTERNAL_ROWS
+    external = is_external(booking.row)
     if native or grouping == "per_document":
         return Group(
             posting.day, posting.corrects, "", line.type, line.channel, line.document or line.event_id, native, external
