@@ -106,7 +106,7 @@ def _assemble(draft: Draft, table: FileTable, plugins: Plugins) -> Project:
         plugins=plugins,
         schedule=table.schedule,
         sla=table.sla,
-        notify=tuple(table.notify.on),
+        notify=table.notify,
         owners=owners,
         draft=draft,
     )

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from tieout.config.reading import Draft
 from tieout.config.secret import Secret, is_reference
 from tieout.config.slip import Slip
-from tieout.config.tables import Mode, ScheduleTable, SlaTable, StreamSlaTable, TimingTable
+from tieout.config.tables import Mode, NotifyTable, ScheduleTable, SlaTable, StreamSlaTable, TimingTable
 from tieout.connector import Connector
 from tieout.errors import ConfigError, PluginError
 from tieout.model.catalogue import REASONS
@@ -163,7 +163,7 @@ class Project:
     plugins: Plugins
     schedule: ScheduleTable
     sla: SlaTable
-    notify: tuple[str, ...]
+    notify: NotifyTable
     owners: Mapping[str, str]
     draft: Draft = field(repr=False, compare=False)
     warnings: tuple[Slip, ...] = ()

@@ -125,7 +125,7 @@ def _tables(draft: Draft) -> FileTable | None:
     data = deepcopy(draft.raw)
     for attempt in range(REPAIRS_MAX):
         try:
-            return FileTable.model_validate(data)
+            return FileTable.model_validate(data, context={"root": draft.root})
         except ValidationError as error:
             if attempt == 0:
                 form_slips(error, FileTable, draft.raw, (), draft.slips)

@@ -14,6 +14,7 @@ from tieout.config.tables import (
     CalendarTable,
     CompanyTable,
     ConnectionTable,
+    EmailTable,
     ExceptionsTable,
     FileTable,
     MaintenanceTable,
@@ -29,6 +30,7 @@ from tieout.config.tables import (
     StreamSlaTable,
     StreamTable,
     TimingTable,
+    WebhookTable,
 )
 from tieout.config.values import duration_text
 from tieout.model.policy import Policy
@@ -51,9 +53,18 @@ _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("[sla.quality]", QualityTable),
     ("[[sla.maintenance]]", MaintenanceTable),
     ("[notify]", NotifyTable),
+    ("[notify.email]", EmailTable),
+    ("[[notify.webhooks]]", WebhookTable),
     ("[exceptions]", ExceptionsTable),
 )
-_NAMES = {"str": "text", "int": "whole number", "bool": "true or false", "Decimal": "number", "date": "day"}
+_NAMES = {
+    "str": "text",
+    "int": "whole number",
+    "bool": "true or false",
+    "Decimal": "number",
+    "date": "day",
+    "Secret": "reference",
+}
 
 
 def reference_markdown() -> str:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from tieout.config.secret import Secret
 from tieout.config.values import Cron, Currency, Day, Duration, Moment, MoneyText, Quiet, Weekday, Zone
 from tieout.model.policy import Policy
 
@@ -145,6 +146,10 @@ class StreamSlaTable(Table):
         default=None, description="age of the newest record that is worth a warning"
     )
     freshness_error: Duration | None = Field(default=None, description="age that breaches the objective")
+    share: Decimal | None = Field(default=None, gt=0, le=100, description="per cent of events that must meet `latency`")
+    availability: Decimal | None = Field(default=None, gt=0, le=100, description="per cent of looks that must succeed")
+    quality_min: Decimal | None = Field(default=None, ge=0, le=100, description="quality score below which is a breach")
+    numbered: bool = Field(default=False, description="its document numbers have no gaps: a missing one is reported")
 
 
 class StreamTable(BaseModel):
@@ -201,12 +206,12 @@ class ScheduleTable(Table):
 class QualityTable(Table):
     """Weights of the parts of the data quality score."""
 
-    completeness: int = Field(default=1, ge=0, description="mandatory fields that are filled")
-    validity: int = Field(default=1, ge=0, description="values of the right form")
-    uniqueness: int = Field(default=1, ge=0, description="records that are no duplicates")
-    referential: int = Field(default=1, ge=0, description="names that are known to the master data")
-    consistency: int = Field(default=1, ge=0, description="totals that agree with their parts")
-    timeliness: int = Field(default=1, ge=0, description="records that came within the objective")
+    completeness: int = Field(default=20, ge=0, description="mandatory fields that are filled")
+    validity: int = Field(default=20, ge=0, description="values of the right form")
+    uniqueness: int = Field(default=15, ge=0, description="records that are no duplicates")
+    referential: int = Field(default=20, ge=0, description="names that are known to the master data")
+    consistency: int = Field(default=15, ge=0, description="totals that agree with their parts")
+    timeliness: int = Field(default=10, ge=0, description="records that came within the objective")
 
 
 class MaintenanceTable(Table):
@@ -227,16 +232,52 @@ class SlaTable(Table):
     freshness_error: Duration = Field(default=timedelta(hours=24), description="age that breaches the objective")
     quality: QualityTable = Field(default_factory=QualityTable, description="weights of the quality score")
     quality_min: Decimal = Field(default=Decimal(95), ge=0, le=100, description="quality score below which is a breach")
+    availability: Decimal = Field(default=Decimal(99), gt=0, le=100, description="per cent of looks that must succeed")
     maintenance: tuple[MaintenanceTable, ...] = Field(default=(), description="announced outages")
 
 
 Subject = Literal["exception", "breach", "parked", "not_tied_out", "approval", "plugin"]
 
 
+class EmailTable(Table):
+    """Notices by e-mail."""
+
+    host: str = Field(min_length=1, description="mail server")
+    port: int = Field(default=587, ge=1, le=65_535, description="its port")
+    encryption: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description="`none` only for a server on this machine"
+    )
+    user: str = Field(default="", description="user at the server, where it asks for one")
+    password: Secret | None = Field(default=None, description="reference to that user's password")
+    sender: str = Field(min_length=3, description="address it comes from")
+    to: tuple[str, ...] = Field(min_length=1, description="addresses it goes to")
+
+
+class WebhookTable(Table):
+    """Notices to a web address, signed as Standard Webhooks describes."""
+
+    url: str = Field(min_length=1, description="https address (http only on this machine)")
+    secret: Secret = Field(description="reference to the signing secret, `whsec_…`")
+
+
 class NotifyTable(Table):
-    """What notifier plugins are told."""
+    """What people are told, when, and by which way. Plugins with a notify hook are told too."""
 
     on: tuple[Subject, ...] = Field(default=("exception", "breach", "parked", "not_tied_out"), description="occasions")
+    owner: str = Field(default="", description="who looks after alerts whose connection names no owner")
+    digest: Duration | None = Field(default=None, description="alerts are told together, at most once in this time")
+    quiet: tuple[Quiet, ...] = Field(default=(), description="hours in which nothing is told, such as `22:00-06:00`")
+    zone: Zone | None = Field(default=None, description="zone of `quiet`; without it the company's")
+    escalate_after: Duration | None = Field(
+        default=None, description="an alert that lasts this long and that nobody has taken is told again"
+    )
+    escalate_to: str = Field(default="", description="whose it is then")
+    email: EmailTable | None = Field(default=None, description="notices by e-mail")
+    webhooks: tuple[WebhookTable, ...] = Field(default=(), description="notices to web addresses")
+    apprise: tuple[Secret, ...] = Field(
+        default=(),
+        description="references to addresses of apprise (needs `tieout[notify]`): Slack, Teams and many others",
+    )
 
 
 class ExceptionsTable(Table):

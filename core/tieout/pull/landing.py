@@ -148,6 +148,8 @@ def land(tx: Tx, lander: Lander, pages: Sequence[Page]) -> Landed:
     verdict = choose(lander.identity, fresh, known)
     change = change_of(tx, lander, mapped, verdict, known)
     counts = Counter(records=len(records), duplicates=len(records) - len(fresh))
+    if counts["duplicates"]:
+        counts["repeated"] = len(records) - len({(one.key, one.revision, one.content) for one in records})
     counts.update(STATES[one.state] for one in fresh)
     if not records:
         return Landed(None, (), (), (), counts, change.skipped)
@@ -335,6 +337,7 @@ def write_landing(
             "records": counts["records"],
             "events": len(change.lines),
             "duplicates": counts["duplicates"],
+            "repeated": counts["repeated"],
             "late_revisions": counts["late_revisions"],
             "skipped": sum(change.skipped.values()),
             "failed": counts["failed"],

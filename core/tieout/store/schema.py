@@ -143,6 +143,7 @@ batch = Table(
     Column("records", Integer, nullable=False),
     Column("events", Integer, nullable=False),
     Column("duplicates", Integer, nullable=False),
+    Column("repeated", Integer, nullable=False, server_default="0"),  # of them sent twice within this batch
     Column("late_revisions", Integer, nullable=False),
     Column("skipped", Integer, nullable=False),
     Column("failed", Integer, nullable=False),
@@ -535,6 +536,61 @@ paused = Table(
     Column("since", Micros, nullable=False),
     Column("actor", String, nullable=False),
     Column("reason", Text, nullable=False),
+)
+
+# Each time the books took something in: batches up to `batch_to` whole, bookings up to `booking_to`. A booking was posted
+# by the first row of its company that reaches it.
+kept = Table(
+    "kept",
+    metadata,
+    _id(),
+    Column("company", Integer, nullable=False),
+    Column("at", Micros, nullable=False),
+    Column("batch_to", Id, nullable=False),
+    Column("booking_to", Id, nullable=False),
+    Index("ix_kept_company", "company"),
+)
+
+# Something people were told of, once per cause while it lasts.
+alert = Table(
+    "alert",
+    metadata,
+    _id(),
+    Column("company", Integer, nullable=False),
+    Column("cause", String, nullable=False),  # freshness:shop/orders, outage:shop, latency:shop/orders:2026-03 …
+    Column("level", String, nullable=False),  # warn, error
+    Column("owner", String, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("data", Text, nullable=False),  # JSON
+    Column("opened_at", Micros, nullable=False),
+    Column("told_at", Micros),  # null: still to be told
+    Column("told_level", String),
+    Column("taken_by", String),
+    Column("taken_at", Micros),
+    Column("escalated_at", Micros),
+    Column("closed_at", Micros),
+    Column("closed_told_at", Micros),
+    Index(
+        "uq_alert_cause",
+        "company",
+        "cause",
+        unique=True,
+        sqlite_where=text("closed_at IS NULL"),
+        postgresql_where=text("closed_at IS NULL"),
+    ),
+)
+
+# What the processes of a project share of a vendor account's budget: a window in hand, or when calls may go on.
+budget = Table(
+    "budget",
+    metadata,
+    Column("account", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("ends_at", Micros, nullable=False),
+    Column("taken", BigInteger, nullable=False),
+    Column("closed_until", Micros, nullable=False),
+    Column("failures", Integer, nullable=False),
 )
 
 run = Table(
