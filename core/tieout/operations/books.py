@@ -99,6 +99,7 @@ class Books:
     # ── keeping ────────────────────────────────────────────────────────────────────────────────────────────────────
     def keep(self, *, retry: bool = False) -> Kept:
         """Value and post everything that has landed; with it, or with `retry` also alone, what was refused before."""
+        self.desk.learn_lock()
         total = Kept()
         collecting = gc.isenabled()
         gc.disable()
@@ -121,6 +122,7 @@ class Books:
     def restate(self) -> Kept:
         """Value everything again with today's rules and post the difference, in one piece."""
         self._valuer = None
+        self.desk.learn_lock()
         with self.desk.store.write() as tx:
             history, changes = self._everything(tx, StoreHistory)
             tx.execute(sa.delete(checkpoint).where(checkpoint.c.company == self.desk.id))
@@ -192,6 +194,8 @@ class Books:
         from inside a transaction that is to be undone."""
         desk = self.desk
         valuer, self._valuer = self._valuer, None
+        if tx is None:
+            desk.learn_lock()
         try:
             with nullcontext(tx) if tx is not None else desk.store.read() as rx:
                 if everything:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from tieout.config.project import Company, Connection, Project
 from tieout.connector import Context, Ledger, Source
-from tieout.errors import ConfigError, TieoutError
+from tieout.errors import ConfigError, TieoutError, VendorError
 from tieout.model.facts import Facts
 from tieout.model.master import Item
 from tieout.model.period import Period
@@ -46,6 +46,9 @@ SEEDS: tuple[tuple[Literal["item", "location", "party"], str], ...] = (
 )
 
 
+LOCK_SECONDS = 900  # how long the ledger's answer about its lock date is taken for granted
+
+
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -63,7 +66,7 @@ class Desk:
         self.transports: dict[str, httpx.BaseTransport] = {}  # of connections whose vendor runs in this process
         self.has_go_live = company.go_live is not None or any(scope.go_live for scope in company.scopes)
         self._lock: date | None = None
-        self._lock_read = False
+        self._lock_until = 0.0
         zone = company.timezone.key
         with store.write() as tx:
             self._refuse_other_money(tx)
@@ -238,12 +241,34 @@ class Desk:
         connection = self.ledger_connection()
         return connection.id if connection else "none"
 
+    def read_lock(self) -> date | None:
+        """Ask the ledger for its lock date, and remember the answer. Never inside a transaction: it calls the vendor."""
+        ledger = self.ledger()
+        lock = ledger.locked_through() if ledger is not None else None
+        text, key = lock.isoformat() if lock else "", f"lock:{self.id}:{self.ledger_id}"
+        with self.store.read() as rx:
+            known = rx.execute(sa.select(meta.c.value).where(meta.c.key == key)).scalar()
+        if (known or "") != text:
+            with self.store.write() as tx:
+                self.store.set_meta(tx, key, text)
+        self._lock, self._lock_until = lock, self.now().timestamp() + LOCK_SECONDS
+        return lock
+
+    def learn_lock(self) -> None:
+        """Before posting: the lock date, asked again once it is old. The subledger does not wait for a ledger that is away:
+        then the last answer holds, and delivery, which asks again, gives late entries another date."""
+        if self.now().timestamp() < self._lock_until:
+            return
+        try:
+            self.read_lock()
+        except VendorError:
+            key = f"lock:{self.id}:{self.ledger_id}"
+            with self.store.read() as rx:
+                text = rx.execute(sa.select(meta.c.value).where(meta.c.key == key)).scalar()
+            self._lock = date.fromisoformat(text) if text else None
+
     def ledger_lock(self) -> date | None:
-        """The ledger's own lock date, read once per process and again before each delivery batch."""
-        if not self._lock_read:
-            self._lock_read = True
-            ledger = self.ledger()
-            self._lock = ledger.locked_through() if ledger is not None else None
+        """The ledger's own lock date as `learn_lock` found it."""
         return self._lock
 
     def closed(self) -> list[Period]:

@@ -314,7 +314,7 @@ def _connections(office: Office) -> list[dict[str, str]]:
 def _locks(office: Office) -> list[dict[str, str]]:
     company = office.desk.company
     try:
-        ledger = office.desk.ledger_lock()
+        ledger = office.desk.read_lock()
     except TieoutError as error:
         return [
             _finding(
