@@ -44,7 +44,7 @@ MAY = {
     "sla": STAGES | {"audit"},
     "cli": {"workspace", "errors"},
     "console": {"workspace", "errors"},
-    "testing": STAGES | {"audit", "deliver"},
+    "testing": STAGES | {"audit", "deliver", "pull", "http"},
 }
 
 

@@ -192,7 +192,11 @@ class BeancountLedger:
         locked = self._locked()
         if locked is not None and sent.day <= locked:
             raise Rejected(
-                f"the ledger is locked through {locked}", code="TO6108", where=sent.reference, fix="use a later day"
+                f"the ledger is locked through {locked}",
+                code="TO6108",
+                where=sent.reference,
+                fix="use a later day",
+                closed_period=True,
             )
         opens = self._opens(sent, batch.opened)
         batch.writing.setdefault(self._file_for(sent.day), []).append(opens.encode() + body)

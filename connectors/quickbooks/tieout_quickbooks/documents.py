@@ -206,6 +206,5 @@ def receipt(kind: str, entity: Mapping[str, Any], currency: str, sales: Mapping[
 
 def entry(kind: str, entity: Mapping[str, Any], currency: str, sales: Mapping[str, str]) -> LedgerEntry:
     held = receipt(kind, entity, currency, sales)
-    return LedgerEntry(
-        held.ledger_id, held.day, held.reference, held.lines, held.revision, str(entity.get("PrivateNote") or "")
-    )
+    ours = held.reference if held.reference.startswith("TO-") else ""  # people number their own entries
+    return LedgerEntry(held.ledger_id, held.day, ours, held.lines, held.revision, str(entity.get("PrivateNote") or ""))

@@ -157,7 +157,7 @@ class Bench:
         """Note what is printed, logged and slept; a real sleep is not slept."""
         root, real, resolve = logging.getLogger(), time.sleep, socket.getaddrinfo
         level, listener = root.level, _Listener(self.watch.logged)
-        quiet = {name: logging.getLogger(name).level for name in ("httpx", "httpcore")}
+        quiet = {name: logging.getLogger(name).level for name in ("httpx", "httpcore", "alembic")}
 
         def sleep(seconds: Any) -> None:
             if threading.current_thread() is not threading.main_thread():

@@ -167,6 +167,7 @@ class Conformance:
             with self.bench(folder) as bench:
                 self.calling(bench)
                 connector = self.made(bench)
+                bench.tap.hits = None
                 bench.tap.spoil_all(fault)
                 findings = self._checked(bench, connector)
                 require(

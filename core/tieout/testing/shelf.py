@@ -79,14 +79,14 @@ class Given:
 
 
 class Shelf:
-    """A database with one company. Close it."""
+    """A database with one company, whose pseudonyms are made with the key in `keys`. Close it."""
 
-    def __init__(self, folder: Path, currency: str) -> None:
+    def __init__(self, folder: Path, currency: str, keys: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / "tieout.db"
         self.store = Store.open(f"sqlite:///{self._path}", create=True)
         with self.store.write() as tx:
-            self.company = load_company(tx, COMPANY, currency, "UTC", keys=folder / "keys")
+            self.company = load_company(tx, COMPANY, currency, "UTC", keys=keys)
 
     def close(self) -> None:
         self.store.close()

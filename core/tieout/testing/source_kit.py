@@ -87,7 +87,7 @@ class SourceConformance(Conformance):
 
     @contextmanager
     def shelf(self, bench: Bench, name: str = "books") -> Iterator[Shelf]:
-        shelf = Shelf(bench.folder / name, self.currency)
+        shelf = Shelf(bench.folder / name, self.currency, bench.folder / "keys")
         try:
             yield shelf
         finally:
@@ -223,7 +223,8 @@ class SourceConformance(Conformance):
             pages = self.pages(bench)
             require(pages, "no page: a pull ends with a page, if only an empty one, so that its cursor is kept")
             for page in pages:
-                require(isinstance(page.cursor, str) and page.cursor, "a page without a cursor to go on from")
+                cursor: Any = page.cursor
+                require(cursor and isinstance(cursor, str), "a page without a cursor to go on from")
                 require(len(page.cursor) <= CURSOR_LENGTH_MAX, "a cursor of more than a million characters")
                 require(len(page.records) <= RECORDS_A_PAGE_MAX, "a page of more than 100,000 records")
 
