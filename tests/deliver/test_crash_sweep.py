@@ -8,7 +8,6 @@ n-th failpoint (sometimes a second time during recovery) and starts again on the
 from __future__ import annotations
 
 import random
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date
@@ -26,10 +25,11 @@ from tieout.model.journal import Flow
 from tieout.store import outbox
 from tieout.store.schema import entry
 from tieout.testing.books import START, Books, event_line
+from tieout.testing.databases import copy_folder, on_postgres
 from tieout.testing.fake_ledger import FakeBatchLedger, FakeLedger
 
 UNIT = 1_000_000
-RUNS_PER_CELL = 3
+RUNS_PER_CELL = 1 if on_postgres() else 3
 EXPECTED = {"1400": -(575 + 300 + 200), "5000": 575 + 300 + 200}
 
 KINDS = {
@@ -100,7 +100,7 @@ class World:
     """A process that can die, its files, and a ledger that lives on. `group`: entries that leave together at most."""
 
     def __init__(self, template: Path, folder: Path, known: Idempotency, group: int) -> None:
-        shutil.copytree(template, folder)
+        copy_folder(template, folder)
         self.folder, self.group = folder, group
         self.books = Books(folder)
         self.books.now = START + 40 * 86_400_000_000

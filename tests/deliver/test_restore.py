@@ -21,6 +21,8 @@ from tieout.store.schema import attempt, entry
 from tieout.testing.books import START, Books, event_line
 from tieout.testing.fake_ledger import FakeLedger
 
+pytestmark = pytest.mark.sqlite
+
 UNIT = 1_000_000
 YEAR = 365 * 86_400_000_000
 LEDGERS = {

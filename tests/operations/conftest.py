@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tieout.testing.databases import store_url
 from tieout.workspace import Workspace
 
 ROOT = str(Path(__file__).resolve().parents[2])
@@ -26,7 +27,7 @@ if ROOT not in sys.path:
 PROJECT = """
 [project]
 name = "Small"
-store = "sqlite:///tieout.db"
+store = "STORE"
 
 [companies.main]
 legal_name = "Small B.V."
@@ -85,7 +86,7 @@ def shipment(
 
 def first_feeds(folder: Path) -> None:
     parts = [STREAM.format(name=name, pattern=pattern, key=key) for name, (pattern, key) in STREAMS.items()]
-    write(folder, "tieout.toml", PROJECT + "".join(parts) + LEDGER)
+    write(folder, "tieout.toml", PROJECT.replace("STORE", store_url(folder)) + "".join(parts) + LEDGER)
     write(folder, "items.csv", "sku,name,category,stock_unit", "MUG,Mug,kitchen,each", "BOWL,Bowl,kitchen,each")
     write(folder, "locations.csv", "code,name,kind", "MAIN,Main,warehouse", "EAST,East,store")
     opening = (

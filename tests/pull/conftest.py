@@ -22,6 +22,7 @@ from tieout.pull.stream import MissingCursor, PullResult, make_lander, pull_stre
 from tieout.store.lines import load_lines
 from tieout.store.masters import put
 from tieout.store.store import Store
+from tieout.testing.databases import store_url
 
 MAPPING = """
 mapping: shop_movements
@@ -102,7 +103,7 @@ class Project:
 
     def __init__(self, folder: Path, *, create: bool = True) -> None:
         self.folder = folder
-        self.url = f"sqlite:///{folder}/tieout.db"
+        self.url = store_url(folder)
         self.store = Store.open(self.url, create=create)
         self.stream = STREAM
         self.mapping: CompiledMapping = compile_mapping(MAPPING, "shop_movements.yaml")

@@ -14,13 +14,14 @@ from tieout.http.grants import Tokens
 from tieout.store.schema import token_set, vault_key
 from tieout.store.store import Store
 from tieout.store.vault import MasterKey, StoreVault
+from tieout.testing.databases import store_url
 
 SECRET = "canary-refresh-token"
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(f"sqlite:///{tmp_path}/books.db", create=True) as made:
+    with Store.open(store_url(tmp_path), create=True) as made:
         yield made
 
 

@@ -53,6 +53,12 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def company_number(store: Store, code: str) -> int | None:
+    """The row id of a company; None before its first desk."""
+    with store.read() as rx:
+        return rx.execute(sa.select(company_table.c.id).where(company_table.c.code == code)).scalar()
+
+
 class Desk:
     """One company of an open project. Keep one for the life of the process; caches live here."""
 
@@ -68,7 +74,8 @@ class Desk:
         self._lock: date | None = None
         self._lock_until = 0.0
         zone = company.timezone.key
-        with store.write() as tx:
+        known = company_number(store, company.code)
+        with (store if known is None else store.of_company(known)).write() as tx:
             self._refuse_other_money(tx)
             self.pulling = load_company(
                 tx,
@@ -84,6 +91,7 @@ class Desk:
             self.id = self.pulling.id
             if self._seed(tx):
                 self.pulling.reload(tx)
+        self.store = store.of_company(self.id)
         self.names = self.pulling.names
         self.journal = Journal(self.names, self.actor)
         self.days = CompanyDays(zone)

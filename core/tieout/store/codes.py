@@ -94,6 +94,21 @@ CODES: dict[str, tuple[str, str, str]] = {
         "Ignoring or resolving an exception by hand needs a reason, which the auditor will read.",
         "Give `--reason`.",
     ),
+    "TO8021": (
+        "no driver for PostgreSQL",
+        "The database is a PostgreSQL server, and the package that talks to it is not installed.",
+        "Run `pip install 'tieout[postgres]'`.",
+    ),
+    "TO8022": (
+        "connection to the database lost",
+        "The server went away or refused the connection. A commit under way may or may not have arrived; the next run looks.",
+        "See that the server is up, then run again. Nothing is done twice.",
+    ),
+    "TO8023": (
+        "server forgets commits",
+        "The PostgreSQL server acknowledges commits before they are safe (`synchronous_commit = off`).",
+        "Set `synchronous_commit = on` for the database or the role; `tieout doctor` looks at the other settings.",
+    ),
     "TO8024": (
         "wrong row of a file of facts",
         "A row of a file of bills of materials, routings, prices, rates, standard costs or evidence cannot be read.",

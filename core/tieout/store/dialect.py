@@ -2,6 +2,10 @@
 
 SQLite: write-ahead log with `synchronous=FULL` (an acknowledged commit survives a power cut), one writer connection that
 begins IMMEDIATE and alone checkpoints, readers opened `mode=ro` (https://sqlite.org/wal.html).
+
+PostgreSQL: writers of one company wait for each other on its row of `company`, so ids of a company ascend in order of
+commit, as they do on SQLite; writers of different companies do not meet. Nothing outlives a transaction on a connection (no
+prepared statement, no session setting, no session lock), so a pooler in transaction mode may stand in between.
 """
 
 from __future__ import annotations
@@ -23,6 +27,9 @@ BUSY_SECONDS = 30
 CHECKPOINT_PAGES = 8_000  # 64 MB of log between checkpoints: fewer rewrites of the same index pages
 CACHE_KIB = 64_000
 READERS_MAX = 8
+SERVER_CONNECTIONS_MAX = 16  # of one process, readers and writers
+CONNECT_SECONDS = 10
+UPGRADE_LOCK = 0x7469656F  # the number of the lock under which tables are made, held to the end of its transaction
 APPLICATION_ID = 0x7469656F  # "tieo"
 HEADER = b"SQLite format 3\x00"
 SAFE_SQLITE = (3, 51, 3)
@@ -172,6 +179,58 @@ _WRITER = (
 )
 
 
+def server_engine(url: URL) -> sa.Engine:
+    """A pool of connections to PostgreSQL. StoreError TO8021 without its driver, TO8023 when it would lose commits."""
+    try:
+        import psycopg  # noqa: F401
+    except ImportError:
+        raise StoreError(
+            "PostgreSQL needs its driver, which is not installed",
+            code="TO8021",
+            where="[store] url",
+            fix="pip install 'tieout[postgres]'",
+        ) from None
+    engine = sa.create_engine(
+        url,
+        isolation_level="READ COMMITTED",
+        pool_size=READERS_MAX,
+        max_overflow=SERVER_CONNECTIONS_MAX - READERS_MAX,
+        pool_timeout=BUSY_SECONDS,
+        pool_pre_ping=True,
+        connect_args={"prepare_threshold": None, "connect_timeout": CONNECT_SECONDS, "application_name": "tieout"},
+    )
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
+
+    return engine
+
+
+def refuse_forgetful(connection: sa.Connection) -> None:
+    """Raise TO8023 where the server acknowledges commits before they are safe."""
+    if setting(connection, "synchronous_commit") == "off":
+        raise StoreError(
+            "the server has synchronous_commit = off: what it says is committed can be lost, and then be posted twice",
+            code="TO8023",
+            where=connection.engine.url.render_as_string(hide_password=True),
+            fix="set synchronous_commit = on for this database or role, and connect again",
+        )
+
+
+def setting(connection: sa.Connection, name: str) -> str:
+    """A setting of the server, as this session sees it."""
+    return str(connection.exec_driver_sql(f"SHOW {name}").scalar())
+
+
+def wait_for_turn(connection: sa.Connection, company: int | None) -> None:
+    """On PostgreSQL: wait until no other transaction writes for this company (None: for any)."""
+    if company is None:
+        connection.exec_driver_sql("LOCK TABLE company IN EXCLUSIVE MODE")
+    else:
+        connection.exec_driver_sql("SELECT id FROM company WHERE id = %s FOR UPDATE", (company,))
+
+
 def append_only_ddl(dialect: str, table: str) -> list[str]:
     """Statements that make a table refuse UPDATE and DELETE (and TRUNCATE, which only PostgreSQL has)."""
     words = f"TO8010 {table} is append-only"
@@ -190,7 +249,7 @@ def append_only_ddl(dialect: str, table: str) -> list[str]:
 
 POSTGRES_FUNCTION = """
 CREATE OR REPLACE FUNCTION tieout_append_only() RETURNS trigger LANGUAGE plpgsql AS
-$$ BEGIN RAISE EXCEPTION '%', TG_ARGV[0]; END $$
+$$ BEGIN RAISE EXCEPTION '%%', TG_ARGV[0]; END $$
 """
 
 
@@ -218,8 +277,11 @@ def copy_rows(connection: sa.Connection, statement: str, rows: Iterable[tuple[An
 
 def translated(error: BaseException, where: str) -> StoreError:
     """A driver's error in our words, with the code that tells the caller what to do."""
-    words = str(getattr(error, "orig", None) or error)
+    words = str(getattr(error, "orig", None) or error).strip()
     low = words.lower()
+    known = _server_words(getattr(getattr(error, "orig", error), "sqlstate", None), error, where)
+    if known is not None:
+        return known
     if "is append-only" in low:
         return StoreError(words, code="TO8010", where=where, fix="facts are corrected by further records")
     if "locked" in low or "busy" in low or "queuepool limit" in low:
@@ -244,3 +306,46 @@ def translated(error: BaseException, where: str) -> StoreError:
             fix="make room or mend the disk, then run again",
         )
     return StoreError(f"the database refused: {words}", code="TO8001", where=where, fix="tieout db verify")
+
+
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_BUSY = frozenset(["55P03", "40001", "40P01", "57014"])  # lock timeout, serialization, deadlock, cancelled
+_FULL = frozenset(["53100", "25006"])  # disk full, read-only
+_DAMAGED = frozenset(["XX001", "XX002"])  # data, index corrupted
+
+
+def _server_words(state: str | None, error: BaseException, where: str) -> StoreError | None:
+    """What PostgreSQL's error code says, where the words alone would not."""
+    words = str(getattr(error, "orig", None) or error).strip()
+    if state in _BUSY:
+        return StoreError(
+            f"another process was in the way ({words.splitlines()[0]}); nothing was written",
+            code="TO8007",
+            where=where,
+            fix="run the command again",
+        )
+    if state in _FULL:
+        return StoreError(
+            f"the database cannot be written ({words}); the transaction was undone",
+            code="TO8008",
+            where=where,
+            fix="make room or mend the server, then run again",
+        )
+    if state in _DAMAGED:
+        return StoreError(
+            f"the database is damaged ({words}); nothing was written",
+            code="TO8004",
+            where=where,
+            fix="restore the server's backup, then `tieout db verify`",
+        )
+    lost = bool(getattr(error, "connection_invalidated", False)) or (state or "")[:2] in ("08", "57")
+    orig = getattr(error, "orig", None)
+    if lost or (state is None and isinstance(error, sa.exc.OperationalError) and "psycopg" in type(orig).__module__):
+        return StoreError(
+            f"the connection to the database was lost or refused ({words.splitlines()[0]}); whether the last commit"
+            " arrived is decided when the next run looks",
+            code="TO8022",
+            where=where,
+            fix="see that the server is up and run again; nothing is done twice",
+        )
+    return None

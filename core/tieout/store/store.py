@@ -11,12 +11,14 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import sqlalchemy as sa
 
 from tieout.errors import StoreError
+from tieout.failpoints import at_commit
 from tieout.store import dialect
 from tieout.store.schema import meta
 from tieout.store.tx import Tx
@@ -39,8 +41,15 @@ class Store:
         self.url = url
         self._writer = writer
         self._reader = reader
+        self._company: int | None = None
         self._lock = threading.Lock()
         self._writing = threading.local()
+
+    def of_company(self, company: int) -> Store:
+        """The same database for one company's work. On PostgreSQL its writes wait only for each other."""
+        mine = copy(self)
+        mine._company = company
+        return mine
 
     @classmethod
     def open(cls, url: str, *, create: bool = False) -> Store:
@@ -50,13 +59,16 @@ class Store:
         TO8009 on a network file system.
         """
         parsed = dialect.parse(url)
-        if create and _is_absent(parsed):
+        if create and parsed.get_backend_name() == "sqlite" and _is_absent(Path(parsed.database or "")):
             return cls.upgrade(url)
         store = cls._connect(parsed, create=False)
-        if create and store._version_now() is None:
-            store.close()  # made but never migrated: its first process was killed in between
-            return cls.upgrade(url)
         try:
+            if store.path is None:
+                with store.read() as rx:
+                    dialect.refuse_forgetful(rx.connection)
+            if create and store._version_now() is None:
+                store.close()  # empty, or its first process was killed before the tables were made
+                return cls.upgrade(url)
             store._check_version()
         except BaseException:
             store.close()
@@ -69,12 +81,16 @@ class Store:
         parsed = dialect.parse(url)
         store = cls._connect(parsed, create=True)
         try:
-            with store.write() as tx:
-                found = store._version(tx.connection)
+            with store._words(), store._writer.begin() as connection:
+                if store.path is None:
+                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({dialect.UPGRADE_LOCK})")
+                found = store._version(connection)
                 if found is not None and found > SCHEMA_VERSION:
                     store._check_version()
                 if found != SCHEMA_VERSION:
-                    _migrate(tx.connection)
+                    _migrate(connection)
+                at_commit("before")
+            at_commit("after")
         except BaseException:
             store.close()
             raise
@@ -83,7 +99,7 @@ class Store:
     @classmethod
     def _connect(cls, url: sa.URL, *, create: bool) -> Store:
         if url.get_backend_name() != "sqlite":
-            engine = sa.create_engine(url, pool_size=dialect.READERS_MAX, isolation_level="READ COMMITTED")
+            engine = dialect.server_engine(url)
             reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             return cls(url, engine, reader)
         path = Path(url.database or "")
@@ -104,25 +120,35 @@ class Store:
 
     # ── transactions ───────────────────────────────────────────────────────────────────────────────────────────────
     @contextmanager
-    def write(self) -> Iterator[Tx]:
-        """The one write transaction of this process; others wait up to 30 s, then TO8007."""
+    def write(self, *, rows_only: bool = False) -> Iterator[Tx]:
+        """A write transaction; others wait up to 30 s, then TO8007.
+
+        On SQLite it is the only one of the database; on PostgreSQL the only one of its company (`of_company`), else of the
+        database. `rows_only`: on PostgreSQL it waits for nobody, because it locks the rows it changes one by one.
+        """
         if getattr(self._writing, "now", False):
             raise StoreError("a write was opened inside a write", code="TO8011", where=self.where)
-        if not self._lock.acquire(timeout=dialect.BUSY_SECONDS):
+        server = self.path is None
+        if not server and not self._lock.acquire(timeout=dialect.BUSY_SECONDS):
             raise dialect.translated(sqlite3.OperationalError("database is locked"), self.where)
         self._writing.now = True
         tx: Tx | None = None
         try:
             with self._words(), self._writer.begin() as connection:
+                if server and not rows_only:
+                    dialect.wait_for_turn(connection, self._company)
                 tx = Tx(connection, writes=True)
                 yield tx
+                at_commit("before")
+            at_commit("after")
         except BaseException:
             for undo in tx.on_rollback if tx else ():
                 undo()
             raise
         finally:
             self._writing.now = False
-            self._lock.release()
+            if not server:
+                self._lock.release()
         for done in tx.on_commit:
             done()
 
@@ -182,6 +208,12 @@ class Store:
                     "use a Python built with a newer SQLite, or let one process write at a time",
                 )
             )
+        if self.path is None:
+            with self.read() as rx:
+                for name in ("fsync", "full_page_writes"):
+                    if dialect.setting(rx.connection, name) == "off":
+                        what = f"the server has {name} = off: a power cut can destroy the database"
+                        out.append(Note("error", what, f"set {name} = on in the server's configuration"))
         return out or [Note("ok", f"store {self.where}, schema {SCHEMA_VERSION}")]
 
     def _version(self, connection: sa.Connection) -> str | None:
@@ -213,15 +245,8 @@ class Store:
         )
 
 
-def _is_absent(url: sa.URL) -> bool:
-    if url.get_backend_name() == "sqlite":
-        path = Path(url.database or "")
-        return not path.exists() or not path.stat().st_size
-    engine = sa.create_engine(url)
-    try:
-        return not sa.inspect(engine).has_table("alembic_version")
-    finally:
-        engine.dispose()
+def _is_absent(path: Path) -> bool:
+    return not path.exists() or not path.stat().st_size
 
 
 def _mark(path: Path) -> None:

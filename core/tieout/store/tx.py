@@ -39,8 +39,9 @@ class Tx:
     def chunks(self, statement: sa.Select[Any]) -> Iterator[Sequence[Row]]:
         """Rows of a query of plain integers as the driver gives them, some thousands at a time."""
         if self.dialect != "sqlite":
-            for part in self.connection.execute(statement).partitions(ROWS_PER_FETCH):
-                yield [tuple(row) for row in part]
+            with self.connection.execute(statement.execution_options(yield_per=ROWS_PER_FETCH)) as result:
+                for part in result.partitions():
+                    yield [tuple(row) for row in part]
             return
         text = str(statement.compile(self.connection, compile_kwargs={"literal_binds": True}))
         cursor = self.connection.connection.cursor().execute(text)

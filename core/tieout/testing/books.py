@@ -25,6 +25,7 @@ from tieout.store.lines import insert_lines
 from tieout.store.names import Names
 from tieout.store.schema import event
 from tieout.store.store import Store
+from tieout.testing.databases import store_url
 
 ACCOUNTS = AccountMap(
     AccountRow(role, account)
@@ -47,8 +48,8 @@ class Books:
     """One company (id 1, code `main`, USD, UTC) in a store at `folder/tieout.db`."""
 
     def __init__(self, folder: Path, accounts: AccountMap = ACCOUNTS) -> None:
-        self.path = folder / "tieout.db"
-        self.store = Store.open(f"sqlite:///{self.path}", create=True)
+        self.path = folder / "tieout.db"  # on SQLite
+        self.store = Store.open(store_url(folder), create=True)
         self.days = CompanyDays("UTC")
         self.calendar = Calendar()
         self.accounts = accounts
