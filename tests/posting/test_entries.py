@@ -147,7 +147,7 @@ LEGS = [STOCK, COGS, AP, GRNI, Leg("inventory", "1400", "WEST"), Leg("inventory_
     st.lists(st.tuples(st.permutations(LEGS), st.integers(-99, 99), st.integers(-9, 9)), max_size=12),
     st.randoms(use_true_random=False),
 )
-def test_a_document_is_the_sum_of_its_bookings_in_any_order(
+def test_sal_20_a_document_is_the_sum_of_its_bookings_in_any_order(
     made: list[tuple[list[Leg], int, int]], rng: object
 ) -> None:
     bookings = [booking(legs[0], legs[1], a, q, event=f"e{n}") for n, (legs, a, q) in enumerate(made)]

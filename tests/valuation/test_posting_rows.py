@@ -88,11 +88,36 @@ PO = {"document": "PO-1"}
 
 # name, policy, events, what the last one posts
 CASES: list[tuple[str, dict[str, str], list[dict[str, Any]], Lines]] = [
+    ("PUR-01 an order is a memo", {}, [at("purchase.ordered", {"item": "A", "quantity": "10"})], {}),
+    (
+        "STD-02 as PUR-09, units sold or not",
+        STANDARD,
+        [standard("6"), receive(), ship(), bill("10", "5.20", "e2")],
+        {"grni": 5000, "ppv": 200, "ap": -5200},
+    ),
+    (
+        "SAL-05 cleared by the payout that contains the sale",
+        {"cogs_trigger": "payout_summary"},
+        [receive(), ship(), at("payout.paid", {"amount": "20", "reason": "charge", "ref": "e2"}, amount="20")],
+        {"cogs": 2000, "shipped_not_invoiced": -2000, "bank": 2000, "payment_clearing": -2000},
+    ),
+    (
+        "SAL-05 an invoice is not what it waits for",
+        {"cogs_trigger": "payout_summary"},
+        [receive(), ship(), at("order.invoiced", {"item": "A", "quantity": "4", "ref": "e2"})],
+        {},
+    ),
     (
         "PUR-10 billed beyond the receipt",
         {},
         [receive(), bill("12", "5", "e1")],
         {"grni": 5000, "ginr": 1000, "ap": -6000},
+    ),
+    (
+        "PUR-08 by item and vendor",
+        {"unlinked_bill_match": "party_item"},
+        [receive("4"), receive("6", "7"), bill("10", "6", None)],
+        {"grni": 6200, "inventory": -200, "ap": -6000},
     ),
     ("PUR-11 bill first", {}, [bill("10", "5.60", PO)], {"ginr": 5600, "ap": -5600}),
     ("PUR-11 its receipt", {}, [bill("10", "5.60", PO), receive("4", ref=PO)], {"inventory": 2240, "ginr": -2240}),
@@ -391,10 +416,10 @@ REFUSED: list[tuple[str, dict[str, str], list[dict[str, Any]], str]] = [
     ("no lot", {"cost_method": "specific"}, [receive()], "TO4011"),
     ("lifo under ifrs", {"cost_method": "lifo"}, [receive()], "TO4014"),
     (
-        "rows of a later version",
+        "a variance of an item at actual cost",
         {},
-        [receive(), at("kit.assembled", {"item": "A", "quantity": "1", "location": "M"})],
-        "TO4012",
+        [receive(), at("cost.variances_allocated", {"item": "A", "amount": "1"})],
+        "TO4018",
     ),
 ]
 
@@ -424,6 +449,28 @@ def test_a_receipt_dated_before_its_dispatch_is_valued_and_both_keep_their_own_l
     assert posted(answer, "e2") == {"inventory": 2000, "inventory_transit": -2000}
     assert posted(answer, "sent") == {"inventory_transit": 2000, "inventory": -2000}
     assert pool(answer, "S") == (4_000_000, 2000)
+
+
+def test_std_10_variances_are_shared_over_what_is_held_and_sold_at_the_reporting_date_only() -> None:
+    """IAS 2.21, ASC 330-10-30-12: 6 held and 4 sold of 10 received at 5.00, standard 6.00: ppv −10.00 is 6.00 of stock and
+    4.00 of cost of sales; the day after it is taken back (R4), so the pool is worth its standard again."""
+    answer = run(
+        STANDARD,
+        standard("6"),
+        receive(),
+        ship(),
+        at("cost.variances_allocated", {"item": "A", "amount": "-10.00"}),
+        ship("1"),
+    )
+    (movement,) = [m for m in answer.movements if m.line.event_id == "e4"]
+    on_the_day = [(f.debit, f.credit, f.amount) for f in movement.flows if not f.at]
+    assert on_the_day == [("ppv", "inventory", 600), ("ppv", "cogs", 400)]
+    assert {f.at - movement.line.at for f in movement.flows if f.at} == {86_400_000_000}
+    assert posted(answer, "e4") == {}
+    assert pool(answer) == (5_000_000, 3000)
+    assert answer.totals["ppv"] == -1000
+    wrong = at("cost.variances_allocated", {"item": "A", "amount": "1", "reason": "cogs"})
+    assert [r.error.code for r in run(STANDARD, standard("6"), receive(), wrong).refused] == ["TO4009"]
 
 
 def test_a_shipment_without_any_known_cost_is_flagged_and_settled() -> None:

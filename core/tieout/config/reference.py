@@ -180,6 +180,7 @@ _POLICIES: dict[str, str] = {
     "method_change": "how a change of cost method takes over the value",
     "bill_owner": "who writes vendor bills into the ledger",
     "unlinked_return_match": "how a return without a reference finds its sale",
+    "unlinked_bill_match": "how a bill without a reference finds its receipts: the vendor's open ones of the item, oldest first",
     "fx_bill_difference": "where an exchange difference between receipt and bill goes",
     "settlement_discount": "where a discount for early payment goes",
     "transfer_transit": "transfers pass through a transit account, or not",

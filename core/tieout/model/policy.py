@@ -31,6 +31,7 @@ class Policy(BaseModel):
     method_change: Literal["carry_value", "retrospective"] = "carry_value"
     bill_owner: Literal["tieout", "ledger"] = "tieout"
     unlinked_return_match: Literal["none", "party_item"] = "none"
+    unlinked_bill_match: Literal["none", "party_item"] = "none"
     fx_bill_difference: Literal["exchange_difference", "inventory_cost"] = "exchange_difference"
     settlement_discount: Literal["cost_of_sales", "follow_units"] = "cost_of_sales"
     transfer_transit: Literal["two_step", "one_step"] = "two_step"

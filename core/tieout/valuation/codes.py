@@ -145,6 +145,11 @@ CODES: Final[dict[str, tuple[str, str, str]]] = {
         "The affiliate's books have no leg of the same document, or one with another quantity or price.",
         "Land the affiliate's leg, or correct the side that is wrong; the exception closes by itself.",
     ),
+    "TO4024": (
+        "A bill that fits no receipt",
+        "It names none, and under `unlinked_bill_match = party_item` the vendor has no open receipt of the item.",
+        "Enter the receipt, or name it on the bill; then retry.",
+    ),
     "TO4020": (
         "Line of the events file cannot be read",
         "A line of EVENTS.jsonl is not a canonical event.",

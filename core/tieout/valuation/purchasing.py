@@ -73,6 +73,29 @@ def receipts_of(step: Step) -> list[Receipt]:
     return out
 
 
+def _unlinked(step: Step) -> list[Receipt]:
+    """Under `unlinked_bill_match = party_item`: the vendor's open receipts of the item, the oldest first, for a bill that
+    names none. A bill that finds none is refused: which goods it is about, nobody knows."""
+    line, state = step.line, step.state
+    if line.ref or step.rules.policy.unlinked_bill_match != "party_item":
+        return []
+    found = [
+        receipt
+        for n, receipt in sorted(state.receipts.items())
+        if receipt.open_quantity > 0 and n >= state.move_base and state.move(n).line.party in ("", line.party)
+    ]
+    if state.move_base and sum(receipt.open_quantity for receipt in found) < line.quantity:
+        raise NeedsHistory(state.item, f"open receipts of {line.party}")
+    if not found:
+        step.refuse(
+            "TO4024",
+            f"{state.item}: the bill names no receipt, and {line.party or 'this vendor'} has none open",
+            "enter the receipt, or name it on the bill",
+            line.amount,
+        )
+    return found
+
+
 def received(step: Step) -> None:
     """PUR-05 (PUR-06 when receipts wait for confirmation, PUR-18 for an over-receipt), STD-01, LC-01, CST-03.
 
@@ -227,7 +250,7 @@ def billed(step: Step) -> None:
     PUR-10 the quantity beyond what was received; PUR-11 a bill before any receipt; PUR-20 tax that is cost."""
     line = step.line
     q = step.need_quantity()
-    receipts = receipts_of(step)
+    receipts = receipts_of(step) or _unlinked(step)
     amount = _billed_amount(step, receipts, q)
     reopen(step, receipts, q)
     matched: list[tuple[Receipt, int]] = []
