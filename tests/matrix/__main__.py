@@ -89,7 +89,7 @@ def _kind(item: pytest.Item) -> str:
 def _named(item: pytest.Item) -> tuple[list[str], bool]:
     """The rows a test says it is about, and whether it shows all of them: a golden journal with parts left out does not."""
     if not item.nodeid.partition("::")[2].startswith("test_golden_journal["):
-        return ROW.findall(item.nodeid.replace("_", "-")), True
+        return ROW.findall(item.nodeid.replace("_", "-").upper()), True
     from tests.valuation import golden
 
     case = golden.cases()[item.callspec.params["name"]]  # type: ignore[attr-defined]

@@ -26,7 +26,7 @@ def purchase(price: str, billed: str, at: str, bill_at: str, quantity: str = "10
     )
 
 
-def test_price_and_rate_both_differ() -> None:
+def test_fx_09_price_and_rate_both_differ() -> None:
     """FX-09: 10 @ 100 at 0.90, billed 10 @ 105 at 0.92: price 46.00, exchange 20.00, together 66.00."""
     answer = run(*purchase("100", "105", "0.90", "0.92"), currency="EUR")  # type: ignore[arg-type]
     assert roles(answer, "bill") == {"grni": 90000, "inventory": 4600, "fx_gain_loss": 2000, "ap": -96600}
@@ -44,7 +44,7 @@ exchange = st.decimals("0.8000000001", "1.2", places=10).map(str)
 
 
 @given(amounts, amounts, exchange, exchange, st.integers(1, 9), st.sampled_from(["EUR", "JPY", "KWD"]))
-def test_the_parts_of_a_difference_are_the_whole(
+def test_fx_09_the_parts_of_a_difference_are_the_whole(
     price: str, billed: str, at: str, bill_at: str, quantity: int, currency: str
 ) -> None:
     """FX-09: payable = what was received + price part + exchange part, to the minor unit, in currencies of 0, 2 and 3
@@ -154,7 +154,7 @@ def test_a_deposit_keeps_its_rate_and_a_receivable_is_settled_at_its_own() -> No
     assert roles(answer, "rest") == {"payment_clearing": 5700, "ar": -5400, "fx_gain_loss": -300}
 
 
-def test_a_payout_converted_by_the_gateway() -> None:
+def test_fx_08_a_payout_converted_by_the_gateway() -> None:
     """FX-08: sales in dollars at their own rates, paid out in euros."""
     answer = run(
         stock(),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from tests.settlement.books import event, refusals, roles, rows, run, totals, unit
+from tests.valuation.test_books_do_not_depend_on_arrival import Memory
 
 
 def test_a_payout_with_everything_it_can_hold_back() -> None:
@@ -134,7 +137,37 @@ def test_a_settlement_discount() -> None:
     assert roles(answer, "paid") == {"ap": 10000, "bank": -9800, "purchase_discounts": -200}
     assert "PUR-17" in rows(answer, "paid")
     assert (totals(answer).get("ap", 0), totals(answer)["bank"]) == (0, -9800)
-    assert refusals(run(receipt, bill, paid, settlement_discount="follow_units")) == {"paid": "TO4038"}
+
+
+def test_pur_17_a_settlement_discount_may_follow_the_units() -> None:
+    """2.00 of 100.00 on 10 A and 1.00 of 50.00 on 5 B of one bill; 4 A are sold: 0.80 of it is cost of sales."""
+    lines = [unit("A", "10", unit_price="10.00"), unit("B", "5", unit_price="10.00")]
+    billed = [
+        {
+            "item": x["item"],
+            "quantity": x["quantity"],
+            "unit_price": "10.00",
+            "ref": {"event": "receipt", "line": str(n)},
+        }
+        for n, x in enumerate(lines, 1)
+    ]
+    receipt = event("receipt", "purchase.received", "2026-01-05", *lines)
+    bill = event("bill", "purchase.billed", "2026-01-06", *billed)
+    sold = event("sold", "order.fulfilled", "2026-01-07", unit("A", "4"))
+    fields = {"amount": "147.00", "amounts": {"discount": "3.00"}, "ref": {"event": "bill"}}
+    paid = event("paid", "purchase.paid", "2026-01-09", **fields)
+    answer = run(receipt, bill, sold, paid, trigger="external", settlement_discount="follow_units")
+    assert roles(answer, "paid") == {"ap": 15000, "bank": -14700, "inventory": -220, "cogs": -80}
+    assert {(h.item, h.value) for h in answer.holdings} == {("A", 5880), ("B", 4900)}
+    early = event("paid", "purchase.paid", "2026-01-09", amount="147", amounts={"discount": "3.00"})
+    assert (
+        roles(run(receipt, bill, early, settlement_discount="follow_units"), "paid")["purchase_discounts"] == -300
+    )  # names no bill
+    for order in itertools.permutations([receipt, bill, sold, paid]):
+        memory = Memory({"settlement_discount": "follow_units"}, "USD")
+        for each in order:
+            memory.deliver([each])
+        assert memory.books() == memory.from_nothing()
 
 
 def test_a_consignor_is_settled() -> None:

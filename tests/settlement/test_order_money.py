@@ -256,7 +256,7 @@ def test_a_gift_without_a_stand_alone_price_is_refused() -> None:
     assert roles(answer, "sale") == {"payment_clearing": 10000, "revenue": -10000}
 
 
-def test_refunds_by_kind() -> None:
+def test_ret_07_ret_08_gc_05_refunds_by_kind() -> None:
     """RET-07 with a restocking fee, RET-08 without goods, GC-05 to store credit; goods at their own revenue (BND-03)."""
     sale = event(
         "sale",
@@ -398,3 +398,16 @@ def test_a_promotional_card_is_a_discount_when_it_is_used() -> None:
         "revenue": -5000,
     }
     assert {"GC-02", "GC-04"} <= rows(answer, "sale")
+
+
+def test_ret_09_money_back_first_and_the_goods_later_are_two_events_of_their_own() -> None:
+    """Refund on the 5th with RET-07; the unit is back on the 9th at what its sale took: 3.33 of 10.00."""
+    stocked = event("stock", "opening.loaded", "2026-01-01", unit("A", "3", amount="10.00"))
+    sale = event("sale", "order.fulfilled", "2026-01-02", unit("A", "1", amount="25.00"), tenders={"card": "25.00"})
+    refund = event("refund", "refund.issued", "2026-01-05", line("A", "1", ref="sale"), tenders={"card": "25.00"})
+    back = event("back", "return.received", "2026-01-09", unit("A", "1", ref="sale", disposition="restock"))
+    answer = run(stocked, sale, refund, back)
+    assert roles(answer, "refund") == {"sales_returns": 2500, "payment_clearing": -2500}
+    assert roles(answer, "back") == {"inventory": 333, "cogs": -333}
+    assert totals(answer) == totals(run(stocked, sale, refund, back, returns_model="actual"))
+    assert "cogs" not in totals(answer) and "payment_clearing" not in totals(answer)

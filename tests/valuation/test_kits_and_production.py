@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -16,7 +16,7 @@ from tests.valuation.test_books_do_not_depend_on_arrival import Memory, policy_f
 
 from tieout.model.event import Event
 from tieout.model.fact_rows import build, read_text
-from tieout.model.facts import Facts
+from tieout.model.facts import Bom, Facts, Part, Price
 from tieout.model.master import Item
 from tieout.model.policy import PolicyBook
 from tieout.model.roles import CONTROL_ROLES
@@ -188,6 +188,27 @@ def test_bnd_01_bill_of_materials_as_of_the_sale_and_part_of_a_bundle_back() -> 
     assert net(found, "sold") == {"cogs": 600 + 1600, "inventory": -2200}
     assert net(found, "part") == {"cogs": -400, "inventory": 400}
     assert net(found, "whole") == {"cogs": -300 - 800, "inventory": 1100}  # one A, not nine
+
+
+def test_bnd_03_part_of_a_bundle_comes_back_at_its_cost_and_its_share_of_the_price() -> None:
+    """S = A + 2 B for 40.00; stand-alone 20.00 and 2 × 15.00: A is 16.00 of it, each B 12.00. One B back and refunded."""
+    bundles = {"S": Item(sku="S", kind="bundle")}
+    made_of = [Bom("S", date.min, (Part("A", Fraction(1)), Part("B", Fraction(2))))]
+    boms = Facts(boms=made_of)
+    facts = Facts(boms=made_of, prices=[Price("A", date.min, Fraction(20)), Price("B", date.min, Fraction(15))])
+    sold = ev("order.fulfilled", "2026-01-09", [ln("S", 1, amount="40.00")], id="sold", tenders={"card": "40.00"})
+    back = ev("return.received", "2026-01-12", [ln("B", 1, ref={"event": "sold", "line": "1"})], id="back")
+    refund = ev("refund.issued", "2026-01-13", [{"item": "B", "quantity": "1", "ref": "sold"}], id="refund")
+    policy = {"revenue_trigger": "shipment"}
+    found = value([STOCK, sold, back, refund], policy, items=bundles, facts=facts)
+    assert not found.refused
+    assert net(found, "sold") == {"payment_clearing": 4000, "revenue": -4000, "cogs": 300 + 800, "inventory": -1100}
+    assert net(found, "back") == {"inventory": 400, "cogs": -400}
+    assert net(found, "refund") == {"sales_returns": 1200, "payment_clearing": -1200}
+    unpriced = value([STOCK, sold], policy, items=bundles, facts=boms)
+    assert [x.error.code for x in unpriced.refused] == ["TO4062", "TO4062"]  # no price is guessed, nothing half posted
+    assert unpriced.totals == value([STOCK], policy).totals
+    assert not value([STOCK, sold], {}, items=bundles, facts=boms).refused  # another program posts revenue
 
 
 def test_a_bundle_nobody_knows_is_refused_and_one_made_of_itself() -> None:

@@ -45,11 +45,6 @@ CODES: Final[dict[str, tuple[str, str, str]]] = {
         "A payment, release or use of a balance is larger than what is open on the document it names.",
         "Correct the amount, or name the other document the rest belongs to.",
     ),
-    "TO4038": (
-        "Discount without its goods",
-        "By policy a settlement discount follows the units, and a payment does not say which receipts it is for.",
-        "Send the discount as purchase.credited naming the receipt, or set settlement_discount = cost_of_sales.",
-    ),
     "TO4039": (
         "Status not known",
         "A dispute or reserve says a status that has no posting rule.",

@@ -40,6 +40,16 @@ class Paper:
                 terms.refuse(head, "TO4032", f"tender {word!r} is not known", f"use one of {words}")
             self.tenders[role] = self.tenders.get(role, ZERO) + Fraction(text)
         self.goods: list[Fraction | None] = [self._exact(line) for line in document]
+        unsplit = next((line for line in document if line.extra and "bundle_amount" in line.extra), None)
+        if unsplit is not None:
+            bundle = (unsplit.extra or {})["bundle"]
+            terms.refuse(
+                unsplit,
+                "TO4062",
+                f"{bundle} is a bundle, and what it is made of has no stand-alone prices to split its price by",
+                "import them: tieout items facts FILE",
+                (unsplit.extra or {})["bundle_amount"],
+            )
         if self.currency != terms.currency:
             self._bundles()
 

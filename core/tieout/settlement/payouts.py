@@ -80,7 +80,7 @@ def paid(terms: Terms, line: EventLine) -> list[Flow]:
             _head_amount(terms, line),
         )
     bank = _minor(terms, line, net)
-    debits = [Side("bank", bank, row="PAY-01")]
+    debits = [Side("bank", bank)]
     for x, word, amount in parts:
         row, role, side = _word(terms, x, word)
         debits.append(Side(role, _minor(terms, line, amount) * side, row=row))

@@ -125,7 +125,8 @@ def _names(ref: str, line: EventLine) -> bool:
 
 
 def paid(terms: Terms, line: EventLine) -> list[Flow]:
-    """FX-04: a bill paid, the difference to the rate it is carried at is realised; PUR-17: a discount taken with it."""
+    """FX-04: a bill paid, the difference to the rate it is carried at is realised; PUR-17: a discount taken with it. Where
+    by policy it follows the units, their cost takes it out of `purchase_discounts` again (`rebates.discounted`)."""
     document = document_of(line, terms.lookup)
     head = head_of(document)
     stated = [x for x in document if x.amount is not None]
@@ -133,26 +134,30 @@ def paid(terms: Terms, line: EventLine) -> list[Flow]:
         return []
     worth, foreign = amounts_of(terms, line)
     discount = discount_of(head) if line.head else ZERO
-    if discount and terms.policy(line).settlement_discount == "follow_units":
-        terms.refuse(
-            line,
-            "TO4038",
-            "policy settlement_discount = follow_units: the discount lowers the cost of goods, which a payment cannot name",
-            "send the discount as purchase.credited with the receipt it is for, and the payment without it",
-        )
-    _, rate = terms.rate_of(line)
-    off = round_fraction(discount * rate * terms.scale)
-    carried = worth + off
-    if _currency(terms, line) != terms.currency:
-        carried = _carried(terms, line, foreign, discount)
-        if discount:
-            off = round_fraction(carried * discount / (foreign + discount))
+    carried, off = _settles(terms, line, worth, foreign, discount)
     counter = [
         Side("bank", worth, row="FX-04"),
         Side("purchase_discounts", off, row="PUR-17"),
         Side("fx_gain_loss", carried - worth - off, row="FX-04"),
     ]
     return pair(line, "FX-04", [Side("ap", carried)], counter)
+
+
+def _settles(terms: Terms, line: EventLine, worth: int, foreign: Fraction, discount: Fraction) -> tuple[int, int]:
+    """What of the payable a payment settles, and the discount in it."""
+    if _currency(terms, line) != terms.currency:
+        carried = _carried(terms, line, foreign, discount)
+        return carried, round_fraction(carried * discount / (foreign + discount)) if discount else 0
+    off = round_fraction(discount * terms.rate_of(line)[1] * terms.scale)
+    return worth + off, off
+
+
+def discount_taken(terms: Terms, line: EventLine) -> int:
+    """The settlement discount that hangs on a payment's line, in minor units."""
+    if not line.head:
+        return 0
+    discount = discount_of(head_of(document_of(line, terms.lookup)))
+    return _settles(terms, line, *amounts_of(terms, line), discount)[1] if discount else 0
 
 
 def discount_of(head: EventLine) -> Fraction:

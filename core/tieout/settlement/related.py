@@ -91,6 +91,7 @@ def dependents(lines: Iterable[EventLine], types: Collection[str], lookup: Looku
     prepays = lookup.has("purchase.prepaid")
     pays = lookup.has("purchase.paid")
     remeasures = lookup.has("fx.remeasured")
+    pays_out = lookup.has("payout.paid")
     done: set[tuple[str, OrderKey]] = set()
     for line in lines:
         kind = line.type
@@ -112,6 +113,11 @@ def dependents(lines: Iterable[EventLine], types: Collection[str], lookup: Looku
                 for x in document:
                     if order_key(x) > key and (x.type in types or x.type in _VALUED):
                         out[order_key(x)] = x
+                if family is ORDERS and pays_out:  # what a payout carries and recognises is its sales'
+                    names = {name for x in document for name in (f"e:{x.event_id}", f"d:{x.document}")}
+                    for x in lookup.citing(names):
+                        if x.type == "payout.paid":
+                            out.update((order_key(y), y) for y in _whole(x, lookup))
         if remeasures and (kind == "fx.remeasured" or (line.extra and "currency" in line.extra)):
             for x in lookup.of_type("fx.remeasured"):
                 reverses = kind == "fx.remeasured" and line.ref.rpartition("#")[0] in names_of(x)

@@ -68,6 +68,7 @@ Handler: TypeAlias = Callable[[Step], None]
 HANDLERS: Final[Mapping[str, Handler]] = {
     "opening.loaded": opening.loaded,
     "cost.standard_changed": standard.changed,
+    "cost.variances_allocated": standard.allocated,
     "purchase.received": purchasing.received,
     "purchase.receipt_confirmed": pending.confirmed,
     "purchase.title_passed": purchasing.title_passed,
@@ -106,6 +107,8 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "order.delivered": sales.delivered,
     "order.invoiced": sales.invoiced,
     "order.cancelled": sales.cancelled,
+    "payout.paid": sales.paid_out,
+    "purchase.paid": rebates.discounted,
     "return.received": returns.received,
     "return.dispositioned": returns.dispositioned,
     "stock.adjusted": adjustments.adjusted,
@@ -145,6 +148,8 @@ NAMES: Final[Mapping[str, frozenset[str]]] = {
     "order.delivered": frozenset({"order.fulfilled"}),
     "order.invoiced": frozenset({"order.fulfilled"}),
     "order.cancelled": frozenset({"order.fulfilled"}),
+    "payout.paid": frozenset({"order.fulfilled"}),
+    "purchase.paid": frozenset({"purchase.billed"}),
     "transfer.received": frozenset({"transfer.dispatched"}),
     "transfer.closed_short": frozenset({"transfer.dispatched"}),
 }
@@ -197,6 +202,7 @@ class Valuer:
         self.facts = facts
         self.money = rules_under(policies)
         self.book = RuleBook(policies, timezone, methods)
+        self.memo = MEMO | self.book.memo
         self.currency = currency
         self.scale = 10 ** exponent(currency)
         self.admit = admit
@@ -300,7 +306,7 @@ class Valuer:
         reference without an item stands for."""
         if line.type in DOCUMENTS:
             return sorted(items_of(line, self.lookup))
-        if not line.item and line.type in MEMO:
+        if not line.item and line.type in self.memo:
             return []
         if line.type in LANDED:
             items = {x.item for part in landed.parts(line, self.lookup) for x in landed.named_by(part, self.lookup)}
@@ -336,10 +342,10 @@ class Valuer:
         rule = self.money.get(line.type)
         due = rule(self.terms, line) if rule is not None else None  # before anything moves: it may refuse
         handler = HANDLERS.get(line.type)
-        if handler is None:
+        if handler is None or line.type in self.memo:
             if due is not None:
                 return due
-            if line.type in MEMO:
+            if line.type in self.memo:
                 return []
             raise Refused(
                 f"{line.type} is not valued by this version",

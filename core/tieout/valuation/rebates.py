@@ -1,9 +1,10 @@
-"""What lowers the cost of goods after the fact: PUR-16 (vendor rebates), LC-06 (drawback, freight given back). The amount
+"""What lowers the cost of goods after the fact: PUR-16 (vendor rebates), PUR-17 (settlement discounts). The amount
 follows the units of the receipts it is about, wherever they are by then."""
 
 from __future__ import annotations
 
 from tieout.model.money import allocate
+from tieout.settlement.purchases import bills_of, discount_taken
 from tieout.valuation.purchasing import RECEIPTS, portion, receipts_of
 from tieout.valuation.records import Receipt
 from tieout.valuation.state import NeedsHistory
@@ -53,3 +54,37 @@ def lower(
         step.check_amend(receipt, -share)
     for receipt, share in shares:
         step.amend(receipt, -share, owed_by, row, "cogs_dropship" if receipt.inflow < 0 else variance, component)
+
+
+def discounted(step: Step) -> None:
+    """PUR-17 with `settlement_discount = follow_units`: the discount is shared over the bill's lines by amount and follows
+    the units of the receipts each of them cleared. What of a bill has no receipt yet stays in `purchase_discounts`."""
+    line, state = step.line, step.state
+    if step.rules.policy.settlement_discount != "follow_units":
+        return
+    off = discount_taken(step.valuer.terms, line)
+    billed = [x for bill in bills_of(step.valuer.terms, line) for x in bill if x.amount is not None]
+    if not off or not billed or any(x.type != "purchase.billed" for x in billed):
+        return
+    plan: list[tuple[Receipt, int]] = []
+    for x, share in zip(billed, allocate(off, [max(x.amount or 0, 0) for x in billed]), strict=True):
+        if x.item != state.item or x.quantity <= 0:
+            continue
+        found = [
+            (receipt, units)
+            for receipt in receipts_of(step.of(x, state.item))
+            if (units := _cleared(receipt, x.event_id, x.line_id))
+        ]
+        quantities = [units for _, units in found]
+        part = step.share(share, sum(quantities), x.quantity)
+        if found:
+            plan += zip([receipt for receipt, _ in found], allocate(part, quantities), strict=True)
+    for receipt, part in plan:
+        step.check_amend(receipt, -part)
+    for receipt, part in plan:
+        step.amend(receipt, -part, "purchase_discounts", "PUR-17", "cogs_dropship" if receipt.inflow < 0 else "ppv")
+
+
+def _cleared(receipt: Receipt, event: str, line: str) -> int:
+    """Units of a receipt that a bill's line cleared."""
+    return sum(int(bill[2]) for bill in receipt.bills if bill[0] == event and bill[1] == line)

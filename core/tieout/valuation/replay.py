@@ -20,7 +20,7 @@ from tieout.model.journal import Flow, new_tuple
 from tieout.settlement.related import dependents
 from tieout.settlement.rules import LOOKED_AT
 from tieout.valuation import overhead, production
-from tieout.valuation.engine import DOCUMENTS, HANDLERS, LANDED, MEMO, WIDE, Valuer, is_alone
+from tieout.valuation.engine import DOCUMENTS, HANDLERS, LANDED, WIDE, Valuer, is_alone
 from tieout.valuation.intercompany import later_eliminations
 from tieout.valuation.refs import Lookup, targets
 from tieout.valuation.state import ItemState, NeedsHistory
@@ -106,7 +106,7 @@ class _Run:
     def over(self, changes: Sequence[Change]) -> Iterator[Result]:
         gone = [c.line for c in changes if c.gone]
         if gone:
-            self.gone = any(line.type not in MEMO for line in gone)
+            self.gone = any(line.type not in self.valuer.memo for line in gone)
             self.unlinked = any(line.type not in LANDED and line.item and not is_alone(line) for line in gone)
             here = {(c.line.event_id, c.line.line_id) for c in changes if not c.gone}
             for line in gone:
@@ -116,11 +116,11 @@ class _Run:
         if late:
             known = {order_key(c.line) for c in changes}
             changes = [*changes, *(Change(x) for x in late if order_key(x) not in known)]
-        moving = [c for c in changes if c.line.type not in MEMO]
+        moving = [c for c in changes if c.line.type not in self.valuer.memo]
         if moving:
             yield from self._move([*moving, *self._citing(moving)])
         if len(moving) < len(changes):
-            money = {order_key(c.line): c.line for c in changes if c.line.type in MEMO and not c.gone}
+            money = {order_key(c.line): c.line for c in changes if c.line.type in self.valuer.memo and not c.gone}
             for key in sorted(money):
                 yield self._settled(money[key], key)
 
@@ -249,7 +249,13 @@ class _Run:
             yield from self._item_by_item(ordered[start:end])
             start = end + 1
             state = states.get(line.item)
-            if state is None or state.links or line.type not in _PLAIN or (line.extra and "to_item" in line.extra):
+            if (
+                state is None
+                or not line.item
+                or state.links
+                or line.type not in _PLAIN
+                or (line.extra and "to_item" in line.extra)
+            ):
                 yield self._result(line, key)
             else:
                 yield self._next(state, line, key)

@@ -71,6 +71,17 @@ class RuleBook:
             version.values.get("cogs_trigger", "shipment") != "shipment" for version in policies.versions
         )
 
+        # Types that move cost only where a policy says so.
+        said = {(name, value) for version in policies.versions for name, value in version.values.items()}
+        self.memo: frozenset[str] = frozenset(
+            kind
+            for kind, wanted in (
+                ("payout.paid", ("cogs_trigger", "payout_summary")),
+                ("purchase.paid", ("settlement_discount", "follow_units")),
+            )
+            if wanted not in said
+        )
+
     def day(self, at: int) -> date:
         """The company's calendar day of an instant (UTC µs)."""
         quarter = at // _QUARTER

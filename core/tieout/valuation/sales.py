@@ -75,7 +75,7 @@ def waiting(move: Move) -> int:
 
 def invoiced(step: Step) -> None:
     """SAL-06: units that waited for their invoice become cost of sales, pro rata. Under another trigger: memo."""
-    left = _recognise(step, "shipped_not_invoiced", "SAL-06")
+    left = _recognise(step, "shipped_not_invoiced", "SAL-06", trigger="invoice")
     if left and step.line.quantity and step.rules.policy.cogs_trigger == "invoice":
         step.state.invoices_ahead.append(Ahead(step.line, left, 0))
 
@@ -85,9 +85,19 @@ def delivered(step: Step) -> None:
     _recognise(step, "inventory_transit_out", "SAL-07")
 
 
-def _recognise(step: Step, role: str, row: str, to: str = "cogs") -> int:
+def paid_out(step: Step) -> None:
+    """SAL-05, second half: with `cogs_trigger = payout_summary` the sales a payout names are cost of sales."""
+    if step.line.reason != "refund":
+        _recognise(step, "shipped_not_invoiced", "SAL-05", trigger="payout_summary")
+
+
+def _recognise(step: Step, role: str, row: str, to: str = "cogs", *, trigger: str = "") -> int:
     state = step.state
     found = [n for n in step.find(SHIPMENTS) if state.move(n).debit == role]
+    if trigger:
+        found = [
+            n for n in found if step.valuer.rules_for(state.move(n).line, state.item).policy.cogs_trigger == trigger
+        ]
     left = step.line.quantity or sum(waiting(state.move(n)) for n in found)
     for n in found:
         part = min(left, waiting(state.move(n)))

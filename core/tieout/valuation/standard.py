@@ -1,11 +1,22 @@
-"""Standard cost: STD-09, and carrying a pool from one cost method to another (`valuation-rules` §8)."""
+"""Standard cost: STD-09, STD-10, and carrying a pool from one cost method to another (`valuation-rules` §8)."""
 
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Final
 
+from tieout.model.money import allocate
+from tieout.model.roles import CONTROL_ROLES
+from tieout.settlement.remeasure import DAY_US
 from tieout.valuation.records import Move, Pool
+from tieout.valuation.state import NeedsHistory
 from tieout.valuation.step import Step
+
+VARIANCES: Final = frozenset(
+    {"ppv", "landed_cost_variance", "material_usage_variance", "labour_rate_variance", "labour_efficiency_variance"}
+    | {"overhead_efficiency_variance", "overhead_spending_variance", "overhead_volume_variance"}
+    | {"assembly_variance", "transfer_variance", "standard_revaluation"}
+)
 
 
 def changed(step: Step) -> None:
@@ -48,6 +59,52 @@ def _revalue(step: Step, pool: Pool, change: int) -> None:
         step.flow("STD-09", pool.key[0], "standard_revaluation", change, to=location)
     else:
         step.flow("STD-09", "standard_revaluation", pool.key[0], -change, at=location)
+
+
+def allocated(step: Step) -> None:
+    """STD-10: a variance of the period (positive: unfavourable) is shared over the units held and the units sold since the
+    fiscal year began, by largest remainder, at the reporting date only: the mirror follows the next day (R4), so a pool
+    is worth its standard again before anything moves (IAS 2.21, ASC 330-10-30-12). `reason` names the variance role."""
+    line, state = step.line, step.state
+    role = line.reason or "ppv"
+    if line.amount is None or not line.item or role not in VARIANCES:
+        step.refuse(
+            "TO4009", "the variance to allocate needs an item, an amount and a variance role", "complete the line"
+        )
+    if not step.rules.fixed:
+        step.refuse("TO4018", f"{line.item} is not at standard cost: it has no variance", "withdraw the allocation")
+    held = [pool for pool in state.pools if pool.key[0] in CONTROL_ROLES and pool.quantity > 0]
+    places = [(pool.key[0], pool.key[1], pool.quantity) for pool in held]
+    places.append(("cogs", "", _sold(step)))
+    if not any(q for _, _, q in places):
+        step.refuse("TO4007", f"{line.item}: nothing is held and nothing was sold", "correct the item or the date")
+    flows = []
+    for (debit, location, _), part in zip(places, allocate(line.amount, [q for *_, q in places]), strict=True):
+        if part > 0:
+            flows.append(step.flow("STD-10", debit, role, part, to=location))
+        elif part < 0:
+            flows.append(step.flow("STD-10", role, debit, -part, at=location))
+    for flow in flows:
+        back = step.flow(
+            "STD-10", flow.credit, flow.debit, flow.amount, to=flow.credit_location, at=flow.debit_location
+        )
+        back.at = line.at + DAY_US
+
+
+def _sold(step: Step) -> int:
+    """Units that are cost of sales now and left in the fiscal year of the line."""
+    state, valuer = step.state, step.valuer
+    year = valuer.fiscal_year(valuer.book.day(step.line.at))
+    if state.move_base and valuer.fiscal_year(valuer.book.day(state.moves[0].line.at)) >= year:
+        raise NeedsHistory(state.item, f"what was sold in fiscal year {year}")
+    sold = 0
+    for move in state.moves:
+        if valuer.fiscal_year(valuer.book.day(move.line.at)) != year:
+            continue
+        if move.debit == "cogs" and move.credit:
+            sold += move.quantity - move.returned - sum(part.quantity for part in move.parts)
+        sold += sum(part.quantity for part in move.parts if part.role == "cogs")
+    return sold
 
 
 def convert(step: Step, pool: Pool) -> None:
