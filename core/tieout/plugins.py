@@ -12,7 +12,7 @@ import re
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, entry_points, version
 from typing import Any, NamedTuple
 
 import pluggy
@@ -108,6 +108,10 @@ class Plugins:
             group = CONNECTORS if hasattr(module, "tieout_connector") else PLUGINS
             self._admit(Plugin(name, group, "given", "0"), lambda module=module: module)  # type: ignore[misc]
         return self
+
+    def add(self, name: str, module: Any) -> None:
+        """A plugin that comes with tieout and that the configuration asks for."""
+        self._admit(Plugin(name, PLUGINS, "tieout", version("tieout")), lambda: module)
 
     @property
     def hook(self) -> Any:

@@ -148,13 +148,22 @@ def _out_of_the_way(schedule: Schedule, planned: datetime) -> datetime:
     return moved
 
 
+def in_quiet(quiet: Sequence[tuple[int, int]], local: datetime) -> bool:
+    """Whether a wall-clock time lies in quiet hours."""
+    minute = local.hour * 60 + local.minute
+    return any(_within(start, end, minute) for start, end in quiet)
+
+
+def _within(start: int, end: int, minute: int) -> bool:
+    return start <= minute < end if start <= end else minute >= start or minute < end
+
+
 def _after_quiet(timing: Timing, moment: datetime) -> datetime:
     zone = ZoneInfo(timing.zone)
     local = moment.astimezone(zone)
     minute = local.hour * 60 + local.minute
     for start, end in timing.quiet:
-        inside = start <= minute < end if start <= end else minute >= start or minute < end
-        if inside:
+        if _within(start, end, minute):
             day = local.replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)
             if start > end and minute >= start:
                 day += timedelta(days=1)

@@ -20,6 +20,7 @@ from tieout.config.project import Project
 from tieout.errors import StoreError, TieoutError, UsageError
 from tieout.operations import people, planning, standalone
 from tieout.operations.office import Office
+from tieout.operations.plugin_new import new_plugin as new_plugin
 from tieout.operations.topics import explain_topic
 from tieout.run import Ran, run_company
 from tieout.store.masters import Kind
@@ -68,6 +69,15 @@ def serve(folder: Path, *, actor: str, progress: Callable[[str], None]) -> int:
     return server.serve()
 
 
+def work(
+    folder: Path, *, actor: str | None = None, concurrency: int = 4, progress: Callable[[str], None] = lambda _: None
+) -> int:
+    """Drain lanes with other workers until a termination signal; returns how many drains this one did."""
+    from tieout.worker import serve as serve_lanes
+
+    return serve_lanes(folder, actor or "tieout", concurrency, progress)
+
+
 def report_names() -> list[dict[str, str]]:
     """Every report and what it answers."""
     from tieout.reports.catalogue import REPORTS
@@ -87,6 +97,20 @@ def report_write(made: Report, path: Path, form: Literal["csv", "xlsx"]) -> None
     from tieout.reports.formats import to_csv, to_xlsx
 
     path.write_bytes(to_csv(made).encode() if form == "csv" else to_xlsx(made))
+
+
+def sla_text(answer: Mapping[str, Any]) -> str:
+    """A service level report for a terminal."""
+    from tieout.sla.shown import to_text
+
+    return to_text(answer)
+
+
+def sla_write(answer: Mapping[str, Any], path: Path, form: Literal["csv", "html"]) -> None:
+    """A service level report as a file to send."""
+    from tieout.sla.shown import to_csv, to_html
+
+    path.write_text(to_csv(answer) if form == "csv" else to_html(answer), encoding="utf-8")
 
 
 Answer = dict[str, Any]
@@ -197,7 +221,8 @@ class Workspace:
             "" if ran.status["tied_out"] else ", not tied out"
         )
         data = {"company": office.desk.company.code, "exceptions": opened, "unexplained": ran.status["unexplained"]}
-        for problem in office.desk.notify(subject, str(stopped or "tieout exceptions list"), data):
+        about: Literal["exception", "not_tied_out"] = "exception" if ran.status["tied_out"] else "not_tied_out"
+        for problem in office.desk.notify(about, subject, str(stopped or "tieout exceptions list"), data):
             self.progress(problem)
 
     def pull(self, *, company: str | None = None, connection: str | None = None, stream: str | None = None) -> Answer:
@@ -408,6 +433,38 @@ class Workspace:
 
         office = self.office(company)
         return serving.run_now(office, schedules.one(office.desk, name), self.progress)
+
+    # ── objectives ─────────────────────────────────────────────────────────────────────────────────────────────────
+    def sla(self, *, month: str | None = None, connection: str | None = None, company: str | None = None) -> Answer:
+        """Objectives of a company's streams in a calendar month, with the evidence."""
+        from tieout.operations.sla_report import month as made
+
+        return made(self.office(company).desk, month, connection=connection)
+
+    def check_alerts(self, *, company: str | None = None) -> Answer:
+        """Measure everything now, and tell whom the configuration names."""
+        from tieout.operations import alerts
+
+        for office in self.offices(company):
+            for problem in alerts.check(office.desk, deep=True):
+                self.progress(problem)
+        return self.alerts(company=company)
+
+    def alerts(self, *, company: str | None = None, everything: bool = False) -> Answer:
+        from tieout.operations import alerts
+
+        rows = [row for office in self.offices(company) for row in alerts.listed(office.desk, everything=everything)]
+        return {"alerts": rows, "count": len(rows)}
+
+    def take_alert(self, number: int) -> Answer:
+        """The actor looks after an alert; it is not escalated."""
+        from tieout.operations import alerts
+
+        for office in self.offices():
+            if any(row["id"] == number for row in alerts.listed(office.desk, everything=True)):
+                alerts.take(office.desk, number)
+                return self.alerts()
+        raise UsageError(f"there is no alert {number}", code="TO1064", fix="tieout alerts list --all")
 
     # ── grants ─────────────────────────────────────────────────────────────────────────────────────────────────────
     def grants(self, *, company: str | None = None) -> Answer:

@@ -17,6 +17,8 @@ _ENTRIES = "tieout.cli.entries"
 _REPORT = "tieout.cli.report"
 _AUTH = "tieout.cli.auth"
 _SERVE = "tieout.cli.serve"
+_WORKER = "tieout.cli.worker"
+_SLA = "tieout.cli.sla"
 
 
 def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
@@ -44,6 +46,9 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
         "apply": (_FLOW, "apply", "Post a saved plan; refuses a stale one."),
         "run": (_FLOW, "run", "The main job once: pull, map, value, post, deliver, reconcile."),
         "serve": (_SERVE, "serve", "Run every schedule of the project until it is stopped."),
+        "sla": (_SLA, "sla", "Service levels of the sources in a month, with evidence; HTML to send."),
+        "alerts": (_SLA, "alerts", "What people were told of: list, take."),
+        "worker": (_WORKER, "worker", "Share the work of a project on PostgreSQL with other workers."),
         "schedule": (_SERVE, "schedule", "When things run: list, next, pause, resume, run."),
         "status": (_FLOW, "status", "Where everything stands, and whether it ties out."),
         "reconcile": (_FLOW, "reconcile", "Tie source, subledger and ledger out; name every difference."),

@@ -8,6 +8,17 @@ CODES: dict[str, tuple[str, str, str]] = {
         "A command names a schedule that the configuration does not have, or more than one fits, or it is not paused.",
         "`tieout schedule list` shows them; the end of a name is enough where only one has it.",
     ),
+    "TO1063": (
+        "No such month or connection",
+        "`tieout sla` was asked for a month it cannot read, or for a connection without streams.",
+        "Write the month as 2026-03; `tieout config show` lists the connections.",
+    ),
+    "TO1064": ("No such alert", "No alert has this number.", "`tieout alerts list --all` shows them."),
+    "TO1065": (
+        "A notice cannot be sent as configured",
+        "A way of `[notify]` is not safe or not complete: unencrypted mail, a plain address, a secret that is no secret.",
+        "Mend the setting the message names.",
+    ),
     "TO2301": (
         "A second person has to apply it",
         "The plan moves more than `approval_threshold`, so who made it cannot apply it.",

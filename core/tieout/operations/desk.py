@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import sqlalchemy as sa
 
 from tieout.config.project import Company, Connection, Project
+from tieout.config.tables import Subject
 from tieout.connector import Context, Ledger, Source
 from tieout.errors import ConfigError, TieoutError, VendorError
 from tieout.model.facts import Facts
 from tieout.model.master import Item
 from tieout.model.period import Period
+from tieout.operations.notifiers import install as install_notifiers
 from tieout.posting.bookings import Booker
 from tieout.posting.dates import CompanyDays
 from tieout.pull.company import load_company
@@ -96,6 +98,7 @@ class Desk:
         self.journal = Journal(self.names, self.actor)
         self.days = CompanyDays(zone)
         self.booker = self._booker()
+        install_notifiers(project)
 
     @property
     def currency(self) -> str:
@@ -113,8 +116,11 @@ class Desk:
                 return answer.value
         return None
 
-    def notify(self, subject: str, body: str, data: Mapping[str, Any]) -> list[str]:
-        """Tell the notifiers; answers with what went wrong in any of them."""
+    def notify(self, about: Subject, subject: str, body: str, data: Mapping[str, Any]) -> list[str]:
+        """Tell the notifiers, where `[notify] on` has the occasion; answers with what went wrong in any of them."""
+        if about not in self.project.notify.on:
+            return []
+        data = {"about": about, **data}
         answers = self.project.plugins.call("tieout_notify", subject=subject, body=body, data=data)
         return [str(answer.error) for answer in answers if answer.error is not None]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from tieout.config.project import Company, Project
 from tieout.config.tables import TimingTable
@@ -30,9 +31,9 @@ def schedules_of(project: Project, company: Company) -> list[Schedule]:
                 continue
             timing = _timing(stream.timing, zone) or Timing(zone, every=PULL_EVERY)
             name = f"{company.code}/pull/{connection.name}/{stream.name}"
-            away = _away(project, connection.name)
+            gone = away(project, connection.name, company.timezone)
             made.append(
-                Schedule(name, company.code, "pull", timing, connection.name, stream.name, PRIORITY["pull"], away)
+                Schedule(name, company.code, "pull", timing, connection.name, stream.name, PRIORITY["pull"], gone)
             )
     for what, usual in (
         ("deliver", Timing(zone, every=DELIVER_EVERY)),
@@ -41,10 +42,10 @@ def schedules_of(project: Project, company: Company) -> list[Schedule]:
         if what == "deliver" and not company.ledger:
             continue
         timing = _timing(getattr(project.schedule, what), zone) or usual
-        away = _away(project, company.ledger or "")
+        gone = away(project, company.ledger or "", company.timezone)
         made.append(
             Schedule(
-                f"{company.code}/{what}", company.code, what, timing, company.ledger or "", "", PRIORITY[what], away
+                f"{company.code}/{what}", company.code, what, timing, company.ledger or "", "", PRIORITY[what], gone
             )
         )
     return made
@@ -56,15 +57,16 @@ def _timing(table: TimingTable | None, zone: str) -> Timing | None:
     return Timing(table.zone or zone, table.every, table.cron, table.jitter or timedelta(0), quiet_minutes(table.quiet))
 
 
-def _away(project: Project, connection: str) -> tuple[Span, ...]:
+def away(project: Project, connection: str, zone: ZoneInfo) -> tuple[Span, ...]:
+    """Announced maintenance of a connection; a time without an offset is on the company's clock."""
     spans = (m for m in project.sla.maintenance if m.connection == connection)
-    return tuple(Span(_utc(m.starts), _utc(m.ends)) for m in spans)
+    return tuple(Span(_utc(m.starts, zone), _utc(m.ends, zone)) for m in spans)
 
 
-def _utc(moment: Any) -> datetime:
+def _utc(moment: Any, zone: ZoneInfo) -> datetime:
     if not isinstance(moment, datetime):
-        moment = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
-    aware: datetime = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moment = datetime(moment.year, moment.month, moment.day, tzinfo=zone)
+    aware: datetime = moment if moment.tzinfo else moment.replace(tzinfo=zone)
     return aware.astimezone(UTC)
 
 

@@ -124,7 +124,9 @@ def work(office: Office, due: Due, say: Say) -> tuple[str, str]:
         if not status["tied_out"]:
             say(f"{office.desk.company.code}: not tied out, {status['unexplained']} unexplained")
             data = {"company": office.desk.company.code, "unexplained": status["unexplained"]}
-            for problem in office.desk.notify(f"{office.desk.company.code}: not tied out", "tieout reconcile", data):
+            for problem in office.desk.notify(
+                "not_tied_out", f"{office.desk.company.code}: not tied out", "tieout reconcile", data
+            ):
                 say(problem)
         return firings.DONE, f"unexplained {status['unexplained']}"
     except RateLimited as error:

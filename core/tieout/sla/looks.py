@@ -24,12 +24,13 @@ Outcome = Literal["ok", "vendor", "ours", "away", "running"]
 
 
 class Look(NamedTuple):
-    """One firing of a stream's pull: its id, when it began, and what became of it."""
+    """One firing of a stream's pull: its id, when it began and ended (0: not yet), and what became of it."""
 
     number: int
     at: int
     outcome: Outcome
     detail: str = ""
+    ended: int = 0
 
 
 class Outage(NamedTuple):

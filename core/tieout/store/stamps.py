@@ -184,18 +184,9 @@ def first_firings(tx: Tx, company: int) -> Mapping[str, int]:
 def batch_rows(tx: Tx, company: int, source: int, start: int, end: int) -> list[Any]:
     """Landings of a source received in [start, end): id, received_at and counts, in order."""
     b = batch.c
-    columns = (b.id, b.received_at, b.records, b.duplicates, b.repeated, b.failed, b.late_revisions)
+    columns = (b.id, b.run, b.received_at, b.records, b.duplicates, b.repeated, b.failed, b.late_revisions)
     where = sa.and_(b.company == company, b.source == source, b.received_at >= start, b.received_at < end)
     return list(tx.execute(sa.select(*columns).where(where).order_by(b.received_at, b.id)).all())
-
-
-def landed_before(tx: Tx, company: int, source: int, moment: int) -> tuple[int | None, int | None]:
-    """The first landing of a source, and the last one before an instant."""
-    b = batch.c
-    mine = sa.and_(b.company == company, b.source == source)
-    first = tx.execute(sa.select(sa.func.min(b.received_at)).where(mine)).scalar()
-    last = tx.execute(sa.select(sa.func.max(b.received_at)).where(mine, b.received_at < moment)).scalar()
-    return first, last
 
 
 def refusals(tx: Tx, company: int, source: int, start: int, end: int) -> list[Any]:
