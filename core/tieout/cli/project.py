@@ -144,6 +144,28 @@ def plugin_show(shell: Shell, name: str) -> None:
     shell.answer(answer, lambda a: json.dumps(a, indent=2, default=str))
 
 
+@plugin.command("new")
+@click.argument("name", help="Name of the connector: acme, acme-wms.")
+@click.option("--role", type=click.Choice(["source", "ledger"]), required=True, help="What it will be.")
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    show_default=False,
+    help="Folder to write tieout-NAME into (default: here).",
+)
+@common
+def plugin_new(shell: Shell, name: str, role: str, into: Path) -> None:
+    """Write a distribution for a new connector, with a stand-in for its vendor and a green conformance kit."""
+    from tieout.workspace import new_plugin
+
+    answer = new_plugin(name, "ledger" if role == "ledger" else "source", into)
+    shell.answer(
+        answer,
+        lambda a: "\n".join([*(f"wrote {a['folder']}/{f}" for f in a["files"]), *(f"next: {n}" for n in a["next"])]),
+    )
+
+
 @click.command()
 @click.argument("name", help="Event type (order.fulfilled), `events` for all, or a command (`status`).")
 @common

@@ -503,7 +503,11 @@ def _passing(fault: str) -> Callable[[SourceConformance, Path], None]:
             whole = self._whole(bench)
             source = self.made(bench)
             bench.tap.spoil(fault, "", fault)
-            shelf.pull(source, self.declared(bench, source), self._until(bench))
+            with self.failing_well(bench, f"pull after {fault}") as caught:
+                shelf.pull(source, self.declared(bench, source), self._until(bench))
+            require(not caught or isinstance(caught[0], Retryable), f"a passing {fault} became {caught}")
+            bench.tap.forget()
+            shelf.pull(self.made(bench), self.declared(bench, source), self._until(bench))
             require(shelf.holds() == whole, f"after a passing fault ({fault}) it holds other records")
 
     test.__doc__ = f"{fault}, then all is well: the same records."

@@ -66,6 +66,10 @@ class Tap(httpx.BaseTransport):
         """Every call from now on; without a name, none."""
         self._all = fault
 
+    def forget(self) -> None:
+        """No more faults."""
+        self._next, self._all = [], ""
+
     @property
     def data_calls(self) -> list[Call]:
         """Calls that were not for a token."""
