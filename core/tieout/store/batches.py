@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from tieout.audit import chain
 from tieout.model.event import EventLine
 from tieout.store.acts import last_hash
+from tieout.store.lanes import BOOKS, wake
 from tieout.store.schema import batch
 from tieout.store.tx import Row, Tx
 
@@ -42,6 +43,7 @@ def write_batch(tx: Tx, values: dict[str, Any]) -> None:
     """Insert a batch row, linked to the company's last one. `values` has every column but the hashes."""
     previous = last_hash(tx, batch, values["company"])
     tx.execute(sa.insert(batch).values(**values, prev_hash=previous, hash=chain.link(previous, values)))
+    wake(tx, values["company"], BOOKS)
 
 
 def head(tx: Tx, company: int) -> Row | None:

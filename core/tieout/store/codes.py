@@ -109,6 +109,16 @@ CODES: dict[str, tuple[str, str, str]] = {
         "The PostgreSQL server acknowledges commits before they are safe (`synchronous_commit = off`).",
         "Set `synchronous_commit = on` for the database or the role; `tieout doctor` looks at the other settings.",
     ),
+    "TO8025": (
+        "workers need PostgreSQL",
+        "`tieout worker` shares the work of a project on a PostgreSQL server; an SQLite file has one writer.",
+        "Use `tieout serve` on one machine, or move the project: `tieout db move postgresql://…`.",
+    ),
+    "TO8026": (
+        "workers not installed",
+        "`tieout worker` needs a package that is not part of the smallest installation.",
+        "Run `pip install 'tieout[workers]'`.",
+    ),
     "TO8024": (
         "wrong row of a file of facts",
         "A row of a file of bills of materials, routings, prices, rates, standard costs or evidence cannot be read.",

@@ -17,6 +17,7 @@ from tieout.errors import Refused
 from tieout.model.event import EventLine
 from tieout.model.journal import Booking, Consumed, Leg
 from tieout.store import outbox
+from tieout.store.lanes import DELIVER, wake
 from tieout.store.lines import load_lines
 from tieout.store.names import Names
 from tieout.store.schema import booking, entry, event, leg, superseded
@@ -96,52 +97,50 @@ class Journal:
             kept = (new.period, new.corrects or None, text, 0, "planned", self.actor, now)
             rows.append((number, self.company, ledger, new.kind, mode, day, text, n, 1, *kept))
         tx.insert(entry, _ENTRY, rows)
+        if rows:
+            wake(tx, self.company, f"{DELIVER}{ledger}")
         return out
 
-    def append(self, tx: Tx, placed: Sequence[tuple[Booking, int]], numbers: Mapping[LineKey, int]) -> None:
-        """Append bookings, each with the id of its entry. `numbers` gives the event row of every line they name."""
+    def append(
+        self, tx: Tx, bookings: Sequence[Booking], entries: Sequence[int], numbers: Mapping[LineKey, int]
+    ) -> None:
+        """Append bookings, each with the id of its entry. `numbers` gives the event row of every line they name.
+
+        Column by column: what no booking of a batch has is not written, and costs nothing.
+        """
+        if not bookings:
+            return
+        columns: dict[str, tuple[Any, ...]] = dict(zip(Booking._fields, zip(*bookings, strict=True), strict=True))
+        lines, days = columns["line"], set(columns["effective"])
         # bookings share their legs as objects: told apart by identity, hashed once each
-        sides = {id(each.debit): each.debit for each, _ in placed}
-        sides.update({id(each.credit): each.credit for each, _ in placed})
+        sides = {id(side): side for side in (*columns["debit"], *columns["credit"])}
         known = self.leg_ids(tx, sides.values())
         legs = {identity: known[side] for identity, side in sides.items()}
-        items = self.names.intern(tx, "item", _items(placed))
-        rows = self.names.intern(tx, "row", {each.row for each, _ in placed})
-        out: list[tuple[Any, ...]] = []
-        for each, number in placed:
-            line, row, debit, credit, amount, quantity, item, credit_item, effective, affected, *rest = each
-            provisional, layers, component, correction = rest
-            flags = _COMPONENT_FLAGS[component]
-            if provisional or correction:
-                flags |= (PROVISIONAL if provisional else 0) | (CORRECTION if correction else 0)
-            try:
-                out.append(
-                    (
-                        number,
-                        line.row or numbers[line.event_id, line.line_id],
-                        (affected.row or numbers[affected.event_id, affected.line_id])
-                        if affected is not None
-                        else None,
-                        legs[id(debit)],
-                        legs[id(credit)],
-                        amount,
-                        quantity,
-                        items[item] if item else None,
-                        items[credit_item] if credit_item else None,
-                        effective.toordinal(),
-                        rows[row],
-                        flags,
-                        _layers(layers, numbers) if layers else None,
-                    )
-                )
-            except KeyError as error:
-                raise Refused(
-                    f"a booking of {each.row} names the event line {error}, which was never landed",
-                    code="TO5114",
-                    where=line.event_id,
-                    fix="run `tieout db verify`; nothing of this batch was posted",
-                ) from error
-        tx.insert(booking, _BOOKING, out)
+        items = self.names.intern(tx, "item", {*columns["item"], *columns["credit_item"]} - {""})
+        rows = self.names.intern(tx, "row", set(columns["row"]))
+        ordinals = {day: day.toordinal() for day in days}
+        written: dict[str, Sequence[Any] | int] = {
+            "entry": entries,
+            "event": [line.row or _number(line, line, numbers) for line in lines],
+            "debit": [legs[id(side)] for side in columns["debit"]],
+            "credit": [legs[id(side)] for side in columns["credit"]],
+            "amount": columns["amount"],
+            "quantity": columns["quantity"],
+            "item": list(map(items.get, columns["item"])),
+            "day": list(map(ordinals.get, columns["effective"])),
+            "row": list(map(rows.get, columns["row"])),
+            "flags": _flags(columns["provisional"], columns["component"], columns["correction"]),
+        }
+        if any(columns["affected"]):
+            written["affected"] = [
+                None if each is None else each.row or _number(each, line, numbers)
+                for each, line in zip(columns["affected"], lines, strict=True)
+            ]
+        if any(columns["credit_item"]):
+            written["credit_item"] = list(map(items.get, columns["credit_item"]))
+        if any(columns["layers"]):
+            written["layers"] = [_layers(layers, numbers) if layers else None for layers in columns["layers"]]
+        tx.insert_columns(booking, written, len(bookings))
 
     def leg_ids(self, tx: Tx, legs: Iterable[Leg]) -> Mapping[Leg, int]:
         """Ids of these legs, made where new."""
@@ -282,10 +281,28 @@ _ENTRY = (
 )
 
 
-def _items(placed: Sequence[tuple[Booking, int]]) -> set[str]:
-    items = {each.item for each, _ in placed} | {each.credit_item for each, _ in placed}
-    items.discard("")
-    return items
+def _number(named: EventLine, line: EventLine, numbers: Mapping[LineKey, int]) -> int:
+    """The event row of a line that does not carry it."""
+    try:
+        return numbers[named.event_id, named.line_id]
+    except KeyError as error:
+        raise Refused(
+            f"a booking of {line.type} names the event line {error}, which was never landed",
+            code="TO5114",
+            where=line.event_id,
+            fix="run `tieout db verify`; nothing of this batch was posted",
+        ) from error
+
+
+def _flags(provisional: Sequence[bool], components: Sequence[str], corrections: Sequence[bool]) -> Sequence[int] | int:
+    """One number where all bookings have the same."""
+    found = {
+        each: _COMPONENT_FLAGS[each[1]] | (PROVISIONAL if each[0] else 0) | (CORRECTION if each[2] else 0)
+        for each in set(zip(provisional, components, corrections, strict=True))
+    }
+    if len(found) == 1:
+        return next(iter(found.values()))
+    return [found[each] for each in zip(provisional, components, corrections, strict=True)]
 
 
 def _layers(layers: Sequence[Consumed], numbers: Mapping[LineKey, int]) -> str:

@@ -459,7 +459,8 @@ lane = Table(
     Column("expires_at", Micros),
     Column("not_before", Micros),
     Column("last_served", Micros),
-    Column("progress", BigInteger, nullable=False),  # books lane: last batch valued
+    Column("wanted", BigInteger, nullable=False, server_default="0"),  # how often it was asked for
+    Column("progress", BigInteger, nullable=False),  # of these, the last one that is answered
     UniqueConstraint("company", "what"),
 )
 
