@@ -39,6 +39,7 @@ class ShopifyConfig(BaseModel):
     history_from: datetime | None = None  # begin of the first load; None: everything the scopes let us see
     overlap_seconds: int = Field(default=600, ge=0, le=86_400)
     lag_seconds: int = Field(default=60, ge=0, le=3_600)  # the search index is late by seconds
+    revenue: bool = False  # read sales agreements too; for a company whose revenue tieout posts
     streams: tuple[StreamConfig, ...] = ()
 
     @model_validator(mode="after")

@@ -3,21 +3,29 @@
     fulfillments   units that left: line item, item, location
     restocks       units that came back: by disposition of a return, else by refund line; each with the shipment it came from
     refunds        money that went back, with its lines
-    sales          order lines with prices, for the money side
+    sales          order lines with prices
+    payments       money that came, by gateway
+    placed, edits  what was agreed, from the order's sales agreements (only where they are asked for)
 
-Nothing is computed here beside joining; every value is Shopify's own text.
+Beside sums of taxes and charges nothing is computed here; every value is Shopify's own text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any, NamedTuple
 
+from tieout import Fatal
+from tieout_shopify.agreements import agreed
 from tieout_shopify.graphql import GraphQL, nodes
+from tieout_shopify.names import short
 from tieout_shopify.queries import FULFILLMENT_LINES, ORDER, ORDER_STOCK, REFUND_LINES
 
 LINES_A_PAGE = 50
-COUNTED = ("SALE", "CAPTURE", "REFUND", "CHANGE")
+LIST_MAX = 250  # of a plain list: more would be left out without a word
+GIFT_CARD, STORE_CREDIT = "gift_card", "shopify_store_credit"  # gateways that are cards of our own
+COUNTED = ("SALE", "CAPTURE")
 
 
 class Shipped(NamedTuple):
@@ -28,15 +36,57 @@ class Shipped(NamedTuple):
     at: str
 
 
-def order_record(graph: GraphQL, order_id: str, item_key: str) -> dict[str, Any] | None:
-    """The whole order, None when it is gone. The two documents must be of one state: else read again."""
+def order_record(graph: GraphQL, order_id: str, item_key: str, money: bool = False) -> dict[str, Any] | None:
+    """The whole order, None when it is gone. Its documents must be of one state: else read again."""
     while True:
         head = _head(graph, order_id)
-        rest = graph.ask(ORDER_STOCK, id=order_id)["order"]
-        if head is None or rest is None:
+        if head is None:
             return None
-        if head["updatedAt"] == rest["updatedAt"]:
-            return _joined(graph, head, rest, item_key)
+        record = order_completed(graph, head, item_key, money)
+        if record is not None:
+            return record
+        if graph.ask(ORDER_STOCK, id=order_id)["order"] is None:
+            return None
+
+
+def order_completed(graph: GraphQL, head: Mapping[str, Any], item_key: str, money: bool) -> dict[str, Any] | None:
+    """The record of an order whose head and lines are known; None where it has changed since, or is gone."""
+    rest = graph.ask(ORDER_STOCK, id=head["id"])["order"]
+    if rest is None or rest["updatedAt"] != head["updatedAt"]:
+        return None
+    return _whole(graph, head, rest, item_key, money)
+
+
+def order_unmoved(graph: GraphQL, head: Mapping[str, Any], item_key: str, money: bool) -> dict[str, Any] | None:
+    """The record of an order of which nothing has left, come back or been refunded, so that its head says it all."""
+    rest = {"fulfillments": [], "refunds": [], "returns": {"nodes": [], "pageInfo": {"hasNextPage": False}}}
+    return _whole(graph, head, rest, item_key, money)
+
+
+def _whole(
+    graph: GraphQL, head: Mapping[str, Any], rest: Mapping[str, Any], item_key: str, money: bool
+) -> dict[str, Any] | None:
+    items = {line["id"]: _item(line, item_key) for line in head["lineItems"]}
+    record = _joined(graph, head, rest, items)
+    if not money:
+        return record
+    agreements = agreed(graph, head["id"], head["updatedAt"], items)
+    return None if agreements is None else {**record, **agreements, "payments": _payments(head)}
+
+
+def _payments(head: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Money that came. What went back is said by the refunds."""
+    return [
+        {
+            "id": short(payment["id"]),
+            "kind": payment["kind"],
+            "gateway": payment["gateway"],
+            "at": payment["processedAt"],
+            "amount": _shop(payment["amountSet"]),
+        }
+        for payment in head["transactions"]
+        if payment["status"] == "SUCCESS" and not payment["test"] and payment["kind"] in COUNTED
+    ]
 
 
 def _head(graph: GraphQL, order_id: str) -> dict[str, Any] | None:
@@ -57,8 +107,12 @@ def _head(graph: GraphQL, order_id: str) -> dict[str, Any] | None:
         after = found["lineItems"]["pageInfo"]["endCursor"]
 
 
-def _joined(graph: GraphQL, head: Mapping[str, Any], rest: Mapping[str, Any], item_key: str) -> dict[str, Any]:
-    items = {line["id"]: _item(line, item_key) for line in head["lineItems"]}
+def _joined(
+    graph: GraphQL, head: Mapping[str, Any], rest: Mapping[str, Any], items: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
+    for field, holder in (("fulfillments", rest), ("refunds", rest), ("transactions", head)):
+        if len(holder[field]) >= LIST_MAX:
+            raise Fatal(f"{head['name']} has {LIST_MAX} {field} or more", code="TO6507", fix="report this")
     shipped: dict[str, Shipped] = {}
     fulfillments, left = [], dict[str, list[tuple[int, Shipped]]]()
     for number, fulfillment in enumerate(rest["fulfillments"], 1):
@@ -95,7 +149,6 @@ def _joined(graph: GraphQL, head: Mapping[str, Any], rest: Mapping[str, Any], it
         "cancelledAt": head["cancelledAt"],
         "test": head["test"],
         "channel": head["sourceName"],
-        "customer": short((head["customer"] or {}).get("id", "")),
         "currency": head["currencyCode"],
         "presentmentCurrency": head["presentmentCurrencyCode"],
         "taxesIncluded": head["taxesIncluded"],
@@ -104,17 +157,6 @@ def _joined(graph: GraphQL, head: Mapping[str, Any], rest: Mapping[str, Any], it
         "restocks": list(_restocks(rest, refunds, items, shipped, left)),
         "refunds": [_refund(refund, items) for refund in refunds],
         "sales": [_sale(line, items[line["id"]]) for line in head["lineItems"]],
-        "payments": [
-            {
-                "id": short(payment["id"]),
-                "kind": payment["kind"],
-                "gateway": payment["gateway"],
-                "at": payment["processedAt"],
-                "amount": _shop(payment["amountSet"]),
-            }
-            for payment in head["transactions"]
-            if payment["status"] == "SUCCESS" and not payment["test"] and payment["kind"] in COUNTED
-        ],
     }
 
 
@@ -153,7 +195,9 @@ def _restocks(
         for reverse in nodes(back["reverseFulfillmentOrders"], "a return"):
             for line in nodes(reverse["lineItems"], "a reverse fulfilment order"):
                 source = line["fulfillmentLineItem"] or {}
+                shipment = shipped.get(source.get("id", ""))
                 for done in line["dispositions"]:
+                    _back(left, shipment, done["quantity"])
                     yield {
                         "id": short(done["id"]),
                         "document": back["name"],
@@ -164,7 +208,7 @@ def _restocks(
                         **items.get(
                             (source.get("lineItem") or {}).get("id", ""), {"item": "", "sku": "", "stockless": ""}
                         ),
-                        **_origin(shipped.get(source.get("id", ""))),
+                        **_origin(shipment),
                     }
     for refund in refunds:
         if refund["return"] is not None:
@@ -174,6 +218,17 @@ def _restocks(
                 continue
             key = short(line["lineItem"]["id"])
             yield from _from_refund(refund, line, items[line["lineItem"]["id"]], left.setdefault(key, []))
+
+
+def _back(left: dict[str, list[tuple[int, Shipped]]], source: Shipped | None, units: int) -> None:
+    """Units of a shipment that are back: a later refund's are others."""
+    if source is None:
+        return
+    rows = left.get(source.line, [])
+    for n, (out, shipment) in enumerate(rows):
+        if shipment == source:
+            rows[n] = (out - min(out, units), shipment)
+    left[source.line] = [row for row in rows if row[0]]
 
 
 def _from_refund(
@@ -194,7 +249,7 @@ def _from_refund(
             "id": f"{short(line['id'] or refund['id'])}-{part}",
             "document": f"refund {short(refund['id'])}",
             "kind": "RESTOCKED",
-            "at": refund["processedAt"] or refund["createdAt"],
+            "at": refund["createdAt"] or refund["processedAt"],  # when the units moved; the other may be set at will
             "quantity": taken,
             "location": short((line["location"] or {}).get("id", "")),
             **item,
@@ -207,6 +262,10 @@ def _origin(source: Shipped | None) -> dict[str, str]:
 
 
 def _refund(refund: Mapping[str, Any], items: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """`lines`: goods with stock. `services`: goods without. `tax`: of all of it. Empty text where there is none."""
+    shipping = nodes(refund["refundShippingLines"], "a refund's shipping")
+    rows = [(line, items[line["lineItem"]["id"]]) for line in refund["lines"]]
+    taxes = [line["totalTaxSet"] for line, _ in rows] + [each["taxAmountSet"] for each in shipping]
     return {
         "id": short(refund["id"]),
         "at": refund["processedAt"] or refund["createdAt"],
@@ -216,21 +275,31 @@ def _refund(refund: Mapping[str, Any], items: Mapping[str, dict[str, Any]]) -> d
                 "id": short(line["id"] or line["lineItem"]["id"]),
                 "quantity": line["quantity"],
                 "amount": _shop(line["subtotalSet"]),
-                "tax": _shop(line["totalTaxSet"]),
-                **items[line["lineItem"]["id"]],
+                **item,
             }
-            for line in refund["lines"]
+            for line, item in rows
+            if not item["stockless"]
         ],
-        "shipping": [
-            {"amount": _shop(s["subtotalAmountSet"]), "tax": _shop(s["taxAmountSet"])}
-            for s in refund["refundShippingLines"]["nodes"]
-        ],
-        "payments": [
-            {"id": short(p["id"]), "gateway": p["gateway"], "amount": _shop(p["amountSet"])}
-            for p in refund["transactions"]["nodes"]
-            if p["status"] == "SUCCESS" and p["kind"] == "REFUND"
-        ],
+        "services": _sum([line["subtotalSet"] for line, item in rows if item["stockless"]]),
+        "shipping": _sum([each["subtotalAmountSet"] for each in shipping]),
+        "tax": _sum(taxes),
+        **_tenders(nodes(refund["transactions"], "a refund's payments")),
     }
+
+
+def _tenders(payments: list[dict[str, Any]]) -> dict[str, str]:
+    """How a refund was paid back."""
+    made = [p for p in payments if p["status"] == "SUCCESS" and p["kind"] == "REFUND"]
+    by_word = {
+        word: _sum([p["amountSet"] for p in made if p["gateway"] == gateway])
+        for word, gateway in (("giftCard", GIFT_CARD), ("storeCredit", STORE_CREDIT))
+    }
+    return {**by_word, "gateway": _sum([p["amountSet"] for p in made if p["gateway"] not in (GIFT_CARD, STORE_CREDIT)])}
+
+
+def _sum(bags: list[Mapping[str, Any]]) -> str:
+    total = sum((Decimal(_shop(bag)) for bag in bags), Decimal(0))
+    return str(total) if total else ""
 
 
 def _sale(line: Mapping[str, Any], item: Mapping[str, Any]) -> dict[str, Any]:
@@ -253,8 +322,3 @@ def _sale(line: Mapping[str, Any], item: Mapping[str, Any]) -> dict[str, Any]:
 def _shop(bag: Mapping[str, Any]) -> str:
     """The amount in the shop's currency, as Shopify's own text; presentment money is for the customer's eyes."""
     return str(bag["shopMoney"]["amount"])
-
-
-def short(gid: str) -> str:
-    """`gid://shopify/Order/123` → `123`; query parts of an id stay, they tell levels apart."""
-    return gid.rpartition("/")[2] if gid.startswith("gid://") else gid

@@ -34,7 +34,6 @@ query TieoutOrder($id: ID!, $lines: Int!, $linesAfter: String) {
   order(id: $id) {
     id name test createdAt processedAt updatedAt cancelledAt edited taxesIncluded currencyCode presentmentCurrencyCode
     sourceName displayFinancialStatus displayFulfillmentStatus
-    customer { id }
     totalPriceSet { ...Both }
     currentTotalPriceSet { ...Both }
     lineItems(first: $lines, after: $linesAfter) {
@@ -48,7 +47,7 @@ query TieoutOrder($id: ID!, $lines: Int!, $linesAfter: String) {
       }
       pageInfo { hasNextPage endCursor }
     }
-    transactions(first: 100) {
+    transactions(first: 250) {
       id kind status gateway test processedAt amountSet { ...Both }
     }
   }
@@ -60,11 +59,11 @@ ORDER_STOCK: Final = """
 query TieoutOrderStock($id: ID!) {
   order(id: $id) {
     id updatedAt
-    fulfillments(first: 50) {
+    fulfillments(first: 250) {
       id name status createdAt updatedAt location { id }
       fulfillmentLineItems(first: 50) { nodes { id quantity lineItem { id } } pageInfo { hasNextPage endCursor } }
     }
-    refunds(first: 50) {
+    refunds(first: 250) {
       id createdAt processedAt return { id name }
       totalRefundedSet { ...Both }
       refundLineItems(first: 50) {
@@ -74,9 +73,14 @@ query TieoutOrderStock($id: ID!) {
         }
         pageInfo { hasNextPage endCursor }
       }
-      refundShippingLines(first: 10) { nodes { id subtotalAmountSet { ...Both } taxAmountSet { ...Both } } }
-      orderAdjustments(first: 10) { nodes { id reason amountSet { ...Both } taxAmountSet { ...Both } } }
-      transactions(first: 20) { nodes { id kind status gateway amountSet { ...Both } } }
+      refundShippingLines(first: 10) {
+        nodes { id subtotalAmountSet { ...Both } taxAmountSet { ...Both } }
+        pageInfo { hasNextPage }
+      }
+      transactions(first: 20) {
+        nodes { id kind status gateway amountSet { ...Both } }
+        pageInfo { hasNextPage }
+      }
     }
     returns(first: 10) {
       nodes {
@@ -100,6 +104,77 @@ query TieoutOrderStock($id: ID!) {
   }
 }
 fragment Both on MoneyBag { shopMoney { amount currencyCode } presentmentMoney { amount currencyCode } }
+"""
+
+ORDER_AGREEMENTS: Final = """
+query TieoutOrderAgreements($id: ID!, $after: String) {
+  order(id: $id) {
+    id updatedAt
+    agreements(first: 20, after: $after) {
+      nodes {
+        __typename id happenedAt reason
+        ... on RefundAgreement { refund { id } }
+        sales(first: 100) {
+          nodes {
+            __typename id actionType lineType quantity
+            totalAmount { ...Both } totalTaxAmount { ...Both }
+            ... on ProductSale { lineItem { id } }
+            ... on GiftCardSale { lineItem { id } }
+          }
+          pageInfo { hasNextPage }
+        }
+      }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+}
+fragment Both on MoneyBag { shopMoney { amount currencyCode } presentmentMoney { amount currencyCode } }
+"""
+
+# The first load. A bulk query takes no variables, so it asks for everything; what it may not contain is asked for by order.
+BULK_ORDERS: Final = """
+query TieoutBulkOrders {
+  orders {
+    edges {
+      node {
+        id name test createdAt processedAt updatedAt cancelledAt edited taxesIncluded currencyCode presentmentCurrencyCode
+        sourceName displayFinancialStatus displayFulfillmentStatus returnStatus
+        totalPriceSet { shopMoney { amount currencyCode } }
+        currentTotalPriceSet { shopMoney { amount currencyCode } }
+        fulfillments { id }
+        refunds { id }
+        transactions { id kind status gateway test processedAt amountSet { shopMoney { amount currencyCode } } }
+        lineItems {
+          edges {
+            node {
+              id title sku quantity currentQuantity isGiftCard requiresShipping
+              variant { id inventoryItem { id tracked sku } }
+              lineItemGroup { id quantity variantSku }
+              originalUnitPriceSet { shopMoney { amount currencyCode } }
+              discountedTotalSet(withCodeDiscounts: true) { shopMoney { amount currencyCode } }
+              taxLines { title channelLiable priceSet { shopMoney { amount currencyCode } } }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+"""
+
+BULK_START: Final = """
+mutation TieoutBulkStart($query: String!) {
+  bulkOperationRunQuery(query: $query, groupObjects: false) {
+    bulkOperation { id status createdAt }
+    userErrors { code field message }
+  }
+}
+"""
+
+BULK_POLL: Final = """
+query TieoutBulkPoll($id: ID!) {
+  bulkOperation(id: $id) { id status errorCode createdAt objectCount url }
+}
 """
 
 FULFILLMENT_LINES: Final = """
@@ -218,6 +293,9 @@ COSTS: Final = {
     CHANGED_ORDERS: 25,
     ORDER: 110,
     ORDER_STOCK: 620,
+    ORDER_AGREEMENTS: 220,
+    BULK_START: 15,
+    BULK_POLL: 5,
     FULFILLMENT_LINES: 40,
     REFUND_LINES: 60,
     TRANSFERS: 600,

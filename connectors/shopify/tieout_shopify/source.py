@@ -24,9 +24,11 @@ from tieout import (
     VendorError,
 )
 from tieout_shopify.adjustments import adjustment_records
+from tieout_shopify.bulk import PREFIX, Result, bulk_orders, bulk_result, bulk_started, still
 from tieout_shopify.config import PLANS, VERSION, ShopifyConfig
 from tieout_shopify.graphql import GraphQL, Look, nodes
-from tieout_shopify.orders import order_record, short
+from tieout_shopify.names import short
+from tieout_shopify.orders import order_completed, order_record, order_unmoved
 from tieout_shopify.queries import CHANGED_ORDERS, LOCATIONS, PAYOUT_LINES, PAYOUTS, SHOP, STOCK, TRANSFERS
 
 ORDERS_A_PAGE = 25
@@ -34,9 +36,10 @@ IDS_A_PAGE = 250
 WINDOW_DAYS = 60  # orders older than this need the scope read_all_orders
 SCOPES = {
     "orders": {"read_orders", "read_products", "read_inventory", "read_returns"},
-    "transfers": {"read_inventory_transfers", "read_inventory_shipments"},
-    "adjustments": {"read_reports"},
-    "payouts": {"read_shopify_payments_payouts"},
+    "transfers": {"read_inventory_transfers", "read_inventory_shipments", "read_inventory"},
+    "adjustments": {"read_reports", "read_inventory"},
+    "payouts": {"read_shopify_payments_accounts", "read_shopify_payments_payouts"},
+    "stock": {"read_locations", "read_inventory"},
 }
 
 
@@ -60,7 +63,6 @@ class Shopify:
                 cursor="time of the last change seen",
                 lag_seconds=60,
                 webhook="orders/updated",
-                personal=("customer",),
             ),
             Stream(
                 name="transfers",
@@ -149,17 +151,53 @@ class Shopify:
         return [stream for stream in self.manifest.streams if not names or stream.name in names]
 
     def pull(self, stream: str, cursor: str | None, until: datetime) -> Iterator[Page]:
+        if stream == "orders":
+            yield from self._orders(cursor, until.astimezone(UTC))
+            return
         since = datetime.fromisoformat(cursor) if cursor else self._config.history_from
         pulls = {
-            "orders": self._orders,
             "transfers": self._transfers,
             "adjustments": self._adjustments,
             "payouts": self._payouts,
         }
-        return pulls[stream](since, until.astimezone(UTC))
+        yield from pulls[stream](since, until.astimezone(UTC))
 
     # ── orders ─────────────────────────────────────────────────────────────────────────────────────────────────────
-    def _orders(self, since: datetime | None, until: datetime) -> Iterator[Page]:
+    def _orders(self, cursor: str | None, until: datetime) -> Iterator[Page]:
+        """The first load by a bulk operation, then by pages what changed since it began."""
+        since = self._config.history_from
+        operation = ""
+        if cursor is None and since is None:
+            operation = bulk_started(self._graph) or ""
+            if operation:
+                yield Page(records=[], cursor=PREFIX + operation)
+        elif cursor is not None and cursor.startswith(PREFIX):
+            operation = cursor.removeprefix(PREFIX)
+        elif cursor is not None:
+            since = datetime.fromisoformat(cursor)
+        if operation:
+            result = bulk_result(self._graph, operation, self._now())
+            if result is not None:
+                yield from self._loaded(operation, result)
+                since = result.begun
+        yield from self._changed(since, until)
+
+    def _loaded(self, operation: str, result: Result) -> Iterator[Page]:
+        """Orders of a bulk file. Until the last has landed the cursor stays at the operation."""
+        chunk: list[dict[str, Any]] = []
+        for head in bulk_orders(self._graph, result):
+            made = order_unmoved if still(head) else order_completed
+            record = made(self._graph, head, self._config.item_key, self._config.revenue)
+            if record is None:  # it has changed since, or is gone
+                record = order_record(self._graph, head["id"], self._config.item_key, self._config.revenue)
+            if record is not None:
+                chunk.append(record)
+            if len(chunk) >= ORDERS_A_PAGE:
+                yield Page(records=chunk, cursor=PREFIX + operation)
+                chunk = []
+        yield Page(records=chunk, cursor=stamp(result.begun))
+
+    def _changed(self, since: datetime | None, until: datetime) -> Iterator[Page]:
         """Orders changed since a mark, in order of their change. Sorted so, one that changes while we read moves to the
         end and is seen again; equal times are common, so the bound is inclusive."""
         begin = since - timedelta(seconds=self._config.overlap_seconds) if since else None
@@ -167,16 +205,17 @@ class Shopify:
         terms = [f"updated_at:>='{stamp(begin)}'"] if begin else []
         query = " ".join([*terms, f"updated_at:<'{stamp(end)}'"])
         found = self._graph.pages(CHANGED_ORDERS, lambda data: data["orders"], first=IDS_A_PAGE, query=query)
-        empty = True
         for page in found:
             for start in range(0, len(page), ORDERS_A_PAGE):
                 chunk = page[start : start + ORDERS_A_PAGE]
-                records = [order_record(self._graph, node["id"], self._config.item_key) for node in chunk]
-                mark = datetime.fromisoformat(chunk[-1]["updatedAt"])
+                records = [
+                    order_record(self._graph, node["id"], self._config.item_key, self._config.revenue) for node in chunk
+                ]
+                # an order may be newer than the index believed: never beyond what this window covers
+                mark = min(datetime.fromisoformat(chunk[-1]["updatedAt"]), end)
                 yield Page(records=[r for r in records if r is not None], cursor=stamp(mark), watermark=mark)
-                empty = False
-        if empty or (since is not None and end > since):
-            yield Page(records=[], cursor=stamp(max(end, since) if since else end), watermark=end)
+        done = max(end, since) if since else end
+        yield Page(records=[], cursor=stamp(done), watermark=end)
 
     # ── transfers ──────────────────────────────────────────────────────────────────────────────────────────────────
     def _transfers(self, since: datetime | None, until: datetime) -> Iterator[Page]:

@@ -18,6 +18,7 @@ import httpx
 import tenacity
 
 from tieout.errors import Fatal, RateLimited, Retryable
+from tieout.failpoints import failpoint
 from tieout.http.answers import Answer, broken
 from tieout.http.budgets import PATIENCE_SECONDS, READ_PATIENCE_SECONDS, Purse
 from tieout.http.grants import Auth, Endpoint, OAuth, Vault
@@ -149,6 +150,10 @@ class Http:
         if rest:
             yield rest
 
+    def wait(self, seconds: float) -> None:
+        """Let time pass by the clock of these calls: a vendor's own job is not done yet."""
+        self._sleep(seconds)
+
     # ── one call ───────────────────────────────────────────────────────────────────────────────────────────────────
     def _patiently(
         self,
@@ -202,6 +207,8 @@ class Http:
 
     def _send(self, request: httpx.Request, *, writing: bool) -> Answer:
         token = deadline.set(time.monotonic() + self._deadline)
+        if writing:
+            failpoint("http: before write")
         try:
             response = self._client.send(request, stream=True)
             try:
@@ -214,6 +221,8 @@ class Http:
             raise broken(seen, _shown(request), writing=writing) from error
         finally:
             deadline.reset(token)
+            if writing:
+                failpoint("http: after write")
         return self._answer(request, response, body, writing=writing)
 
     def _answer(self, request: httpx.Request, response: httpx.Response, body: bytes, *, writing: bool) -> Answer:
