@@ -44,6 +44,7 @@ def _words(name: str, role: str) -> dict[str, str]:
     plain = name.replace("-", "_")
     return {
         "name": name,
+        "plain": plain,
         "role": role,
         "module": f"tieout_{plain}",
         "cls": "".join(part.capitalize() for part in name.split("-")),
@@ -57,7 +58,7 @@ def _rendered(role: str, words: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Files of the common and of the role's template, named for their place in the distribution."""
     templates = files("tieout.testing").joinpath("templates")
     places = {"package": words["module"], "conformance.py": f"test_{words['module'][7:]}_conformance.py"}
-    places["moves.yaml"] = f"{words['name']}_moves.yaml"
+    places["moves.yaml"] = f"{words['plain']}_moves.yaml"
     yield f"{words['module']}/py.typed", ""
     for base in ("common", role):
         for path, entry in _walk(templates.joinpath(base), ()):

@@ -84,6 +84,9 @@ class FakeLedger:
         self.manifest = msgspec.structs.replace(type(self).manifest, capabilities=able)  # type: ignore[misc]
         self.clock = clock
         self.lock: date | None = None
+        self.late_seconds: int | None = (
+            None  # when `timeout_late` writes after all; None: at the last moment it declares
+        )
         self.faults: list[str] = []
         self.documents: dict[str, Held] = {}
         self.foreign: dict[str, LedgerEntry] = {}
@@ -180,7 +183,8 @@ class FakeLedger:
                 self._answers[key] = (self.clock(), body, Ambiguous("503, as the first time"))
             raise RuntimeError("bug") if fault == "plugin_bug_before" else Ambiguous(fault)
         if fault == "timeout_late":
-            at = self.clock() + self.idempotency.late_commit_seconds_max * SECOND
+            late = self.late_seconds if self.late_seconds is not None else self.idempotency.late_commit_seconds_max
+            at = self.clock() + late * SECOND
             self._late.append((at, document, key))
             self._answers[key] = (self.clock(), body, Ambiguous("still in progress"))
             raise Ambiguous(fault)
@@ -211,22 +215,22 @@ class FakeLedger:
             return None
         return answer if first == body else Fatal("this key was used with another body")
 
-    def _hold(self, document: Document, key: str) -> str:
+    def _hold(self, document: Document, key: str, at: int | None = None) -> str:
         number = f"L{self._next}"
         self._next += 1
-        self.documents[number] = Held(document, self.clock(), key)
+        self.documents[number] = Held(document, self.clock() if at is None else at, key)
         return number
 
     def _tick(self) -> None:
         """What was accepted and not yet written is written when its time has come."""
         due = [each for each in self._late if each[0] <= self.clock()]
         self._late = [each for each in self._late if each[0] > self.clock()]
-        for _, document, key in due:
+        for written, document, key in due:
             if self.idempotency.unique_reference and any(
                 held.document.reference == document.reference for held in self.documents.values()
             ):
                 continue
-            number = self._hold(document, key)
+            number = self._hold(document, key, written)
             at, body, _ = self._answers[key]
             self._answers[key] = (at, body, number)
 

@@ -8,11 +8,12 @@ shelf.holds()                          what is known, key by key
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, Final
 
 from pydantic import BaseModel
@@ -28,10 +29,6 @@ from tieout.store.store import Store
 from tieout.testing.bench import COMPANY
 
 CONNECTION: Final = "under-test"
-
-
-class Died(Exception):  # noqa: N818  (a test's own end, no error)
-    """The process died here."""
 
 
 class Unmapped:
@@ -78,13 +75,23 @@ class Given:
         return None
 
 
+@cache
+def _empty() -> bytes:
+    """A database with its tables and nothing in them; made once, because that takes longer than most tests."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "tieout.db"
+        Store.open(f"sqlite:///{path}", create=True).close()
+        return path.read_bytes()
+
+
 class Shelf:
     """A database with one company, whose pseudonyms are made with the key in `keys`. Close it."""
 
     def __init__(self, folder: Path, currency: str, keys: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / "tieout.db"
-        self.store = Store.open(f"sqlite:///{self._path}", create=True)
+        self._path.write_bytes(_empty())
+        self.store = Store.open(f"sqlite:///{self._path}")
         with self.store.write() as tx:
             self.company = load_company(tx, COMPANY, currency, "UTC", keys=keys)
 
@@ -135,8 +142,3 @@ class Shelf:
 def as_page(records: Sequence[Mapping[str, Any]], like: Page) -> Page:
     """Other records in the place of a page's."""
     return Page(records=records, cursor=like.cursor, sweep=like.sweep, watermark=like.watermark)
-
-
-def text_of(value: Any) -> str:
-    """A record's value as it would stand in a file."""
-    return value if isinstance(value, str) else json.dumps(value, default=str)

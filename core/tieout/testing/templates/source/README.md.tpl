@@ -12,7 +12,7 @@ token = "env:${env}_TOKEN"
 
 [[connections.warehouse.streams]]
 name = "moves"
-mapping = "${name}_moves.yaml"
+mapping = "${plain}_moves.yaml"
 ```
 
 What is where: `$module/source.py` is the connector, `$module/mappings/` its mapping files with their tests,

@@ -16,7 +16,7 @@ $module.source.PAGE_RECORDS = 7  # so that the feed fills several pages
 
 class Test$cls(SourceConformance):
     stream = "moves"
-    mapping = Path($module.source.__file__).parent / "mappings" / "${name}_moves.yaml"
+    mapping = Path($module.source.__file__).parent / "mappings" / "${plain}_moves.yaml"
 
     def vendor(self, bench: Bench) -> Stub:
         return Stub(TOKEN, bench.clock.utc)

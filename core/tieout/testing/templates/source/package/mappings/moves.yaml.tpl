@@ -1,4 +1,4 @@
-mapping: ${name}_moves
+mapping: ${plain}_moves
 version: "1"
 stream: moves
 record: one movement
