@@ -117,6 +117,7 @@ def _known(
     events: bool,
 ) -> Known:
     start, end = span
+    until = min(end, desk.micros() + 1)  # what a clock that is behind would still have before it is not known yet
     name = f"{connection.id}/{stream.name}"
     gone = away_of(desk, connection.name)
     looks = [
@@ -138,22 +139,22 @@ def _known(
         looks=looks,
         batches=[],
         refusals=[],
-        drifts=stamps.drifts(rx, desk.id, name, start, end),
+        drifts=stamps.drifts(rx, desk.id, name, start, until),
         source_away=gone,
         ledger_away=away_of(desk, desk.company.ledger or ""),
         quiet=_quiet(schedule, start - LOOK_BACK, min(end, desk.micros())),
     )
     if source is None:
         return known
-    batches = stamps.batch_rows(rx, desk.id, source, 0, end)
+    batches = stamps.batch_rows(rx, desk.id, source, 0, until)
     landed = [one.received_at for one in batches if one.records]
     firsts = [at for at in (first_firing, *landed[:1]) if at is not None]
     return known._replace(
-        events=stamps.event_rows(rx, desk.id, [source], start, end) if events else [],
+        events=stamps.event_rows(rx, desk.id, [source], start, until) if events else [],
         batches=_near(batches, start),
         refusals=[
             Refusal(row.id, row.code, row.record, row.message)
-            for row in stamps.refusals(rx, desk.id, source, start, end)
+            for row in stamps.refusals(rx, desk.id, source, start, until)
         ],
         first_look=min(firsts, default=None),
     )

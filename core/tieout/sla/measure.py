@@ -2,7 +2,8 @@
 
     occurred ──vendor──▶ last look ──polling──▶ received ──mapping──▶ mapped ──posting──▶ posted ··grouping·· sealed ──delivery──▶ acknowledged
 
-What a look at the vendor did not bring yet was late at the vendor until then; the rest until it came is our polling. The
+What a look at the vendor did not bring yet, or could not because the vendor failed, was late at the vendor until then; the
+rest until it came is our polling. The
 wait for the end of a daily entry is a rule of the company, so it is kept apart, as is announced maintenance.
 """
 

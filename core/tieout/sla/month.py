@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
@@ -151,9 +151,11 @@ def measured(known: Known, begun: Sequence[int]) -> tuple[list[Stamps], Counter[
     """The events whose latency is a fair figure, and how many are not, by the reason."""
     out: list[Stamps] = []
     apart: Counter[str] = Counter()
+    tried = sorted({*begun, *(look.at for look in known.looks if look.outcome == "vendor")})
     for row in known.events:
-        place = bisect_right(begun, row.received) - 1
-        looked = begun[place - 1] if place > 0 else None
+        brought = begun[max(0, bisect_right(begun, row.received) - 1)] if begun else row.received
+        place = bisect_left(tried, brought)
+        looked = tried[place - 1] if place > 0 else None
         occurred = row.at
         if row.remapped:
             apart["remapped"] += 1
