@@ -62,6 +62,8 @@ if TYPE_CHECKING:
     from tieout.model.policy import PolicyBook as PolicyBook
     from tieout.valuation import Valuation as Valuation
     from tieout.valuation import value as value
+    from tieout.webhooks import Notice as Notice
+    from tieout.webhooks import is_signed as is_signed
     from tieout.workspace import Workspace as Workspace
 
 _HOME = {
@@ -105,6 +107,7 @@ _HOME = {
     "tieout.model.money": ("Money",),
     "tieout.model.policy": ("Policy", "PolicyBook"),
     "tieout.valuation": ("Valuation", "value"),
+    "tieout.webhooks": ("Notice", "is_signed"),
     "tieout.workspace": ("Workspace",),
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}

@@ -47,6 +47,7 @@ init_project = standalone.init_project
 templates = standalone.templates
 db_upgrade = standalone.db_upgrade
 db_restore = standalone.db_restore
+db_move = standalone.db_move
 add_plugin_commands = standalone.add_plugin_commands
 
 
@@ -57,13 +58,16 @@ def audit_verify_file(path: Path, key: str = "") -> dict[str, Any]:
     return verify_file(path, key)
 
 
-def serve(folder: Path, *, actor: str, progress: Callable[[str], None]) -> int:
-    """Run every schedule of a project until a termination signal; returns how many firings were handed out."""
+def serve(
+    folder: Path, *, actor: str, progress: Callable[[str], None], webhooks: tuple[str, int] | None = None
+) -> int:
+    """Run every schedule of a project until a termination signal; returns how many firings were handed out. `webhooks`: the
+    host and port at which vendors' calls are taken."""
     import signal
 
     from tieout.operations.serving import Server
 
-    server = Server(folder, actor, progress)
+    server = Server(folder, actor, progress, webhooks)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.stop)
     return server.serve()

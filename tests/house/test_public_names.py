@@ -36,6 +36,7 @@ PUBLIC = [
     "Manifest",
     "Money",
     "NeedsReauth",
+    "Notice",
     "Page",
     "Party",
     "Points",
@@ -62,6 +63,7 @@ PUBLIC = [
     "Workspace",
     "__version__",
     "hookimpl",
+    "is_signed",
     "value",
 ]
 

@@ -15,6 +15,7 @@ from tieout import (
     FixedToken,
     Http,
     Manifest,
+    Notice,
     Page,
     Points,
     Purse,
@@ -22,6 +23,7 @@ from tieout import (
     StockRow,
     Stream,
     VendorError,
+    is_signed,
 )
 from tieout_shopify.adjustments import adjustment_records
 from tieout_shopify.bulk import PREFIX, Result, bulk_orders, bulk_result, bulk_started, still
@@ -40,6 +42,19 @@ SCOPES = {
     "adjustments": {"read_reports", "read_inventory"},
     "payouts": {"read_shopify_payments_accounts", "read_shopify_payments_payouts"},
     "stock": {"read_locations", "read_inventory"},
+}
+
+
+# what a webhook is about → the stream that shows it; anything else wakes all
+TOPICS = {
+    "orders": "orders",
+    "refunds": "orders",
+    "fulfillments": "orders",
+    "returns": "orders",
+    "reverse_fulfillment_orders": "orders",
+    "inventory_transfers": "transfers",
+    "inventory_shipments": "transfers",
+    "inventory_levels": "adjustments",
 }
 
 
@@ -94,6 +109,14 @@ class Shopify:
             base_url=config.base_url, purse=Purse((points,), in_flight_max=4), look=Look(points), **way
         )
         self._graph = GraphQL(self.http)
+
+    def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> Sequence[Notice] | None:
+        """Signed with the app's client secret; a token made in the admin has none, and its shop cannot call."""
+        secret = self._config.client_secret
+        if secret is None or not is_signed(body, headers.get("x-shopify-hmac-sha256", ""), [secret.get()]):
+            return None
+        topic = headers.get("x-shopify-topic", "")
+        return [Notice(headers.get("x-shopify-webhook-id", ""), TOPICS.get(topic.partition("/")[0], ""))]
 
     def _endpoint(self) -> Endpoint | None:
         config = self._config

@@ -39,6 +39,7 @@ class XeroConfig(BaseModel):
     tenant: UUID
     client_id: Secret
     client_secret: Secret
+    webhook_key: Secret | None = None  # with it, Xero's calls are believed
     custom_connection: bool = False
     scopes: str = SCOPES
     tier: Literal["starter", "standard"] = "starter"

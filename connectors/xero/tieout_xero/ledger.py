@@ -23,12 +23,14 @@ from tieout import (
     LedgerEntry,
     Manifest,
     Money,
+    Notice,
     Purse,
     Receipt,
     Sending,
     VendorError,
     Window,
 )
+from tieout_xero.calls import notices
 from tieout_xero.config import CONSENT, DAY_CALLS, TOKENS, XeroConfig
 from tieout_xero.documents import ENDPOINTS, IDS, NUMBERS, Reader, Renderer, join, reference_of
 from tieout_xero.wire import Look, day, elements, refusal, where_day_from
@@ -114,6 +116,9 @@ class Xero:
             life_seconds_default=1_800,
             consent_url="" if self._config.custom_connection else CONSENT,
         )
+
+    def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> Sequence[Notice] | None:
+        return notices(self._config.webhook_key, headers, body)
 
     # ── what is there ──────────────────────────────────────────────────────────────────────────────────────────────
     def check(self) -> list[Finding]:

@@ -10,15 +10,25 @@ HEADERS = ("schedule", "when", "next", "last", "outcome", "missed", "detail")
 
 
 @click.command("serve")
+@click.option(
+    "--webhooks",
+    default=None,
+    metavar="HOST:PORT",
+    help="Take vendors' calls here, at /hooks/COMPANY/CONNECTION; a proxy in front keeps the certificate.",
+)
 @common
-def serve(shell: Shell) -> None:
+def serve(shell: Shell, webhooks: str | None) -> None:
     """Pull, deliver and reconcile when the configuration says so, until Ctrl-C or a termination signal.
 
     What runs when it is stopped comes to its end first. Several may serve one project: each firing happens once.
     """
     from tieout.workspace import serve as run
 
-    handed = run(shell.folder, actor=shell.actor, progress=shell.say)
+    host, _, port = (webhooks or "").rpartition(":")
+    if webhooks is not None and not (host and port.isdigit() and int(port) < 65_536):
+        raise click.BadParameter("HOST:PORT, such as 127.0.0.1:8700", param_hint="--webhooks")
+    where = (host, int(port)) if webhooks is not None else None
+    handed = run(shell.folder, actor=shell.actor, progress=shell.say, webhooks=where)
     shell.answer({"firings": handed}, lambda a: f"{a['firings']} firings")
 
 

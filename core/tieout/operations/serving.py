@@ -27,11 +27,13 @@ from tieout import config
 from tieout.config.project import Company, Project
 from tieout.errors import ConfigError, RateLimited, Retryable, TieoutError
 from tieout.operations.desk import Desk
+from tieout.operations.listening import Door, Listener
 from tieout.operations.office import Office
 from tieout.operations.schedules import schedules_of
-from tieout.schedule import Schedule, last_until
-from tieout.store import firings
+from tieout.schedule import Schedule, Timing, last_until
+from tieout.store import firings, wakes
 from tieout.store.store import Store
+from tieout.store.wakes import Wake
 
 log = logging.getLogger("tieout.serve")
 
@@ -50,6 +52,7 @@ class Due(NamedTuple):
     schedule: Schedule
     planned: datetime
     missed: int
+    wake: Wake | None = None  # a vendor's call that asked for it
 
 
 class Clock:
@@ -89,6 +92,41 @@ class Clock:
                 self._since[schedule.name] = planned
         return out
 
+    def woken(self) -> list[Due]:
+        """Claim what vendors' calls asked for. One wake-up a stream, however many calls there were."""
+        out = []
+        now = self.desk.now()
+        names = {c.id: c.name for c in self.desk.project.connections_of(self.desk.company.code)}
+        with self.desk.store.read() as rx:
+            if not wakes.waiting(rx, self.desk.id):
+                return []
+        with self.desk.store.write() as tx:
+            for wake in wakes.take(tx, self.desk.id, now=self.desk.micros()):
+                name = (
+                    f"{self.desk.company.code}/wake/{names.get(wake.connection, wake.connection)}/{wake.stream or '*'}"
+                )
+                schedule = Schedule(
+                    name=name,
+                    company=self.desk.company.code,
+                    what="pull",
+                    timing=Timing(self.desk.company.timezone.key),
+                    connection=names.get(wake.connection, wake.connection),
+                    stream=wake.stream,
+                    priority=0,
+                )
+                number = firings.begin(
+                    tx,
+                    self.desk.id,
+                    name,
+                    self.desk.micros(),
+                    now=self.desk.micros(),
+                    missed=0,
+                    holder=self.holder,
+                )
+                if number is not None:
+                    out.append(Due(number, schedule, now, 0, wake))
+        return out
+
     def _last(self, schedule: Schedule) -> datetime:
         known = self._since.get(schedule.name)
         if known is None:
@@ -106,7 +144,7 @@ def work(office: Office, due: Due, say: Say) -> tuple[str, str]:
     try:
         if what == "pull":
             pulled = office.intake.pull(
-                uuid.uuid4().hex, connection=due.schedule.connection, stream=due.schedule.stream, progress=say
+                uuid.uuid4().hex, connection=due.schedule.connection, stream=due.schedule.stream or None, progress=say
             )
             kept = office.books.keep()
             errors = [str(each.error) for each in pulled if each.error is not None]
@@ -170,6 +208,8 @@ class CompanyThread(threading.Thread):
             outcome, detail = work(office, due, self._say)
             with office.desk.store.write() as tx:
                 firings.end(tx, due.number, outcome, detail, now=office.desk.micros())
+                if due.wake is not None:
+                    wakes.done(tx, office.desk.id, due.wake)
                 firings.trim(tx, office.desk.id, office.desk.micros() - int(KEEP_FIRINGS.total_seconds()) * 1_000_000)
             self._say(
                 f"{due.schedule.name}: {outcome}, {detail}"
@@ -181,7 +221,7 @@ class CompanyThread(threading.Thread):
 class Server:
     """The clock and the companies' threads of one process."""
 
-    def __init__(self, folder: Path, actor: str, say: Say) -> None:
+    def __init__(self, folder: Path, actor: str, say: Say, webhooks: tuple[str, int] | None = None) -> None:
         self._folder = folder
         self._actor = actor
         self._say = say
@@ -192,6 +232,8 @@ class Server:
         self._seen = self._files()
         self._threads: dict[str, CompanyThread] = {}
         self._clocks: list[Clock] = []
+        self._door = Door()
+        self.listener = Listener(self._door, *webhooks) if webhooks is not None else None
         self._start_companies()
 
     def _start_companies(self) -> None:
@@ -199,6 +241,9 @@ class Server:
         for code, company in sorted(project.companies.items()):
             desk = Desk(project, company, self._store, self._actor)
             self._clocks.append(Clock(desk, now))
+            if self.listener is not None:
+                for path in self._door.open(desk):
+                    self._say(f"vendors may call {self.listener.address}{path}")
             office = partial(self._office, project, company)
             thread = CompanyThread(office, code, self._say)
             self._threads[code] = thread
@@ -215,9 +260,13 @@ class Server:
         count = sum(len(clock.schedules) for clock in self._clocks)
         self._say(f"serving {count} schedules of {len(self._clocks)} companies; stop with Ctrl-C")
         scheduler.start()
+        if self.listener is not None:
+            self.listener.start()
         try:
             self._stop.wait()
         finally:
+            if self.listener is not None:
+                self.listener.stop()
             scheduler.shutdown(wait=True)
             self._drain()
             self._store.close()
@@ -232,7 +281,7 @@ class Server:
         with self._lock:
             self._reload()
             for clock in self._clocks:
-                for due in clock.due():
+                for due in (*clock.woken(), *clock.due()):
                     self._threads[due.schedule.company].give(due)
                     self._handed += 1
 
