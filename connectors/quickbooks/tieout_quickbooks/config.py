@@ -17,6 +17,13 @@ TOKENS = "https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer"
 CONSENT = "https://appcenter.intuit.com/connect/oauth2"
 
 
+class StreamConfig(BaseModel):
+    """A stream of the connection; its name is one of the manifest's."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    name: Literal["bills", "vendor_credits"]
+
+
 class QuickBooksConfig(BaseModel):
     """One company in QuickBooks Online. Account codes are account ids: they survive a rename (`tieout accounts` lists them).
 
@@ -28,6 +35,7 @@ class QuickBooksConfig(BaseModel):
     realm: str = Field(pattern=r"^\d{1,20}$")
     client_id: Secret
     client_secret: Secret
+    webhook_verifier: Secret | None = None  # the verifier token; with it, QuickBooks' calls are believed
     environment: Literal["production", "sandbox"] = "production"
     api_url: str | None = None  # a simulator on loopback
     token_url: str | None = None
@@ -38,6 +46,7 @@ class QuickBooksConfig(BaseModel):
     customers: dict[str, str] = Field(default_factory=dict)
     sales_items: dict[str, str] = Field(default_factory=dict)
     history_from: date = date(2000, 1, 1)  # where reports begin
+    streams: tuple[StreamConfig, ...] = ()
     calls_per_minute_max: int = Field(default=450, ge=1, le=500)
 
     @property

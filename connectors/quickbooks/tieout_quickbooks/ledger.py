@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, ClassVar
 
 import msgspec
@@ -23,21 +23,27 @@ from tieout import (
     Idempotency,
     LedgerEntry,
     Manifest,
+    Notice,
+    Page,
     Purse,
     Receipt,
     Rejected,
+    StockReport,
+    Stream,
     VendorError,
     Window,
 )
+from tieout_quickbooks.calls import notices
 from tieout_quickbooks.config import CONSENT, HOSTS, TOKENS, QuickBooksConfig
 from tieout_quickbooks.documents import ENTITIES, Renderer, entry, receipt
 from tieout_quickbooks.faults import DUPLICATE_NUMBER, look
 from tieout_quickbooks.reports import TYPES, general_ledger, trial_balance
+from tieout_quickbooks.source import STREAMS, pull
 
 MINOR_VERSION = "75"
 PAGE_ROWS = 1000  # the most a query gives
 PAGES_MAX = 5000
-DAYS_A_REPORT = 92  # wide reports time out at the gateway
+DAYS_A_REPORT = 366  # wider reports time out at the gateway
 CLASSES = {"Asset": "asset", "Liability": "liability", "Equity": "equity", "Revenue": "income", "Expense": "expense"}
 
 
@@ -49,7 +55,8 @@ class QuickBooks:
         vendor="QuickBooks Online",
         version="0.1.0",
         vendor_api="v3, minor version 75",
-        roles=("ledger",),
+        roles=("source", "ledger"),
+        streams=STREAMS,
         config=QuickBooksConfig,
         hosts=(
             *(host.removeprefix("https://") for host in HOSTS.values()),
@@ -103,6 +110,22 @@ class QuickBooks:
             headers={"x-include-refresh-token-hard-expires-in": "true"},
             pkce=False,  # a confidential client; the vendor knows no challenge
         )
+
+    # ── as a source ────────────────────────────────────────────────────────────────────────────────────────────────
+    def streams(self) -> Sequence[Stream]:
+        names = {stream.name for stream in self._config.streams}
+        return [stream for stream in STREAMS if not names or stream.name in names]
+
+    def pull(self, stream: str, cursor: str | None, until: datetime) -> Iterator[Page]:
+        begin = datetime.combine(self._config.history_from, datetime.min.time(), UTC)
+        return pull(self._query, self._get, stream, cursor, until, begin)
+
+    def stock(self, as_of: datetime) -> StockReport | None:
+        """QuickBooks holds no stock of ours."""
+        return None
+
+    def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> Sequence[Notice] | None:
+        return notices(self._config.webhook_verifier, headers, body)
 
     # ── what is there ──────────────────────────────────────────────────────────────────────────────────────────────
     def check(self) -> list[Finding]:

@@ -24,6 +24,7 @@ import httpx
 import msgspec
 
 from tieout.errors import Ambiguous, NeedsReauth, RateLimited, Rejected, Retryable, VendorError
+from tieout.logs import redact
 
 RETRY_AFTER_SECONDS_MAX: Final = 86_400 * 2  # beyond it the vendor's word is taken for a mistake
 RETRY_AFTER_SECONDS_DEFAULT: Final = 60
@@ -59,9 +60,9 @@ class Answer(msgspec.Struct, frozen=True):
 
     @property
     def shown(self) -> str:
-        """The beginning of the body, for a message."""
+        """The beginning of the body, for a message; a secret that came back in it is left out."""
         text = self.body[: SHOWN_CHARACTERS_MAX * 4].decode(errors="replace")
-        return " ".join(text.split())[:SHOWN_CHARACTERS_MAX]
+        return redact(" ".join(text.split()))[:SHOWN_CHARACTERS_MAX]
 
     def unclear(self, what: str) -> VendorError:
         """The error of an answer that does not say whether the request took effect."""

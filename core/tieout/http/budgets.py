@@ -124,20 +124,21 @@ class Purse:
     def paying(self, cost: int, *, patience_seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
         """Hold a slot and take `cost` of every budget; RateLimited when that would take longer than the patience."""
         with self._slots:
-            until = self._now() + patience_seconds
+            left = patience_seconds  # counted in what was waited, so that a clock that stands still ends it too
             for budget in self.budgets:
                 while True:
                     with self._lock:
                         seconds = budget.wait(cost)
                     if seconds <= 0:
                         break
-                    if self._now() + seconds > until:
+                    if seconds > left:
                         raise RateLimited(
                             f"our budget at the vendor is used up for {round(seconds)} s",
                             until=self._now() + seconds,
                             code="TO6207",
                             fix="nothing to do: the work goes on by itself then",
                         )
+                    left -= seconds
                     self._sleep(seconds)
             yield
 

@@ -154,6 +154,7 @@ class OAuth:
 
     def exchange(self, fields: Mapping[str, str], before: Tokens | None = None) -> Tokens:
         """Ask the token endpoint; save the answer before it is used. Raises NeedsReauth, Fatal or Retryable."""
+        failpoint("token.before_ask")
         answer = self._send("POST", self.endpoint.url, *token_request(self.endpoint, fields))
         if answer.status >= 400:
             raise _refusal(answer)
