@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
+from operator import attrgetter
 from typing import NamedTuple
 
 from tieout.errors import Refused
@@ -17,6 +18,8 @@ from tieout.posting.entries import Group, Grouping, group_of, native_role
 from tieout.posting.owned import is_external
 from tieout.store.journal import Journal, NewEntry
 from tieout.store.tx import Tx
+
+_line_key = attrgetter("event_id", "line_id")
 
 
 def _next_open(_line: EventLine, _day: date) -> str:
@@ -130,17 +133,22 @@ def post(
     if only:
         posted = concerned(posted, only)
     planned = plan(should, posted, rules, refused)
-    numbers.update({(line.event_id, line.line_id): row for row, line in known.items()})
+    numbers.update(zip(map(_line_key, known.values()), known, strict=True))
+    if not planned.placed:
+        return Posted(0, 0, 0, planned.refused)
+    bookings: tuple[Booking, ...]
+    bookings, of_booking, days = zip(*planned.placed, strict=True)
     # by identity first: ten thousand bookings share a few groups, and hashing a group costs more than the rest
-    groups = {placed.group: placed.day for placed in {id(each.group): each for each in planned.placed}.values()}
+    identities = list(map(id, of_booking))
+    each_once = dict(zip(identities, zip(of_booking, days, strict=True), strict=True))
+    groups: dict[Group, PostingDay] = dict(each_once.values())
     new = {
         group.text(): NewEntry(day.day, day.period, day.corrects, "external" if group.external else "journal")
         for group, day in groups.items()
     }
     opened = journal.open_entries(tx, rules.ledger, rules.mode, new, now=now)
     ids = {group: opened[group.text()] for group in groups}
-    by_identity = {id(each.group): each.group for each in planned.placed}
-    entry_of = {identity: ids[group] for identity, group in by_identity.items()}
-    journal.append(tx, [(placed.booking, entry_of[id(placed.group)]) for placed in planned.placed], numbers)
-    corrections = sum(placed.booking.correction for placed in planned.placed)
+    entry_of = {identity: ids[group] for identity, (group, _) in each_once.items()}
+    journal.append(tx, bookings, [entry_of[identity] for identity in identities], numbers)
+    corrections = sum([each.correction for each in bookings])
     return Posted(len(planned.placed), corrections, len(ids), planned.refused)

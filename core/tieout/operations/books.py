@@ -40,7 +40,7 @@ from tieout.valuation.state import ItemState
 
 LINES_A_PIECE = 10_000
 AHEAD_MAX = 5_000  # replaced lines beyond this many: the whole range in one piece
-PIECES_A_COLLECT = 8
+PIECES_A_COLLECT = 64  # a piece leaves some sixty cycles behind, and looking for them costs 1 µs a line
 END_OF_TIME = 2**62
 STAGES = ("value", "post")
 

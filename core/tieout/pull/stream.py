@@ -47,7 +47,7 @@ from tieout.store.tx import Tx
 
 COMMIT_RECORDS = 10_000
 PAGES_MAX = 1_000_000  # of one pull; a source that never ends is a bug
-COLLECT_EVERY = 8  # landings between explicit runs of the cyclic collector
+COLLECT_EVERY = 64  # landings between explicit runs of the cyclic collector
 NO_CONTENT = bytes(16)
 
 MissingCursor = Literal["beginning", "refuse"]
