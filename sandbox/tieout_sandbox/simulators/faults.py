@@ -47,14 +47,14 @@ FAULTS: Final[Mapping[str, Fault]] = {fault.name: fault for fault in _ALL}
 
 
 class Faults:
-    """What goes wrong, drawn from a seed or asked for by name. Thread-safe; `happened` counts by name."""
+    """What goes wrong, drawn from a seed or asked for by name. Thread-safe; `happened` counts by name, `rates` may change."""
 
     def __init__(self, seed: int = 0, rates: Mapping[str, float] | None = None) -> None:
         unknown = set(rates or ()) - set(FAULTS)
         if unknown:
             raise ValueError(f"no fault {sorted(unknown)}; known: {', '.join(FAULTS)}")
         self._random = random.Random(seed)
-        self._rates = dict(rates or {})
+        self.rates = dict(rates or {})
         self._asked: list[Fault] = []
         self._lock = threading.Lock()
         self.happened: Counter[str] = Counter()
@@ -70,9 +70,9 @@ class Faults:
             found = None
             if self._asked and (writing or self._asked[0].calls == "any"):
                 found = self._asked.pop(0)
-            elif self._rates:
+            elif self.rates:
                 dice = self._random.random()  # drawn for every call, so that a call more shifts nothing but itself
-                for name, rate in sorted(self._rates.items()):
+                for name, rate in sorted(self.rates.items()):
                     if dice < rate:
                         found = FAULTS[name] if writing or FAULTS[name].calls == "any" else None
                         break

@@ -24,6 +24,7 @@ class Keeping:
 
     def __init__(self, path: Path | None = None) -> None:
         self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
+        self._db.execute("PRAGMA synchronous = OFF")  # a simulator outlives its process, not the machine
         self._db.executescript(_TABLES)
         self._lock = threading.RLock()
 
