@@ -122,6 +122,7 @@ def make_calls(delivery: Delivery, calls: Sequence[Call], left: Mapping[int, str
         if any(row.id in left for row in call.rows) or not go_on or delivery.clock() >= until:
             outcomes += [Outcome(row) for row in call.rows if row.id not in left]
             continue
+        failpoint("send: before call")
         answered = _make(delivery, call, until)
         failpoint("send: after call")
         outcomes += answered
