@@ -300,7 +300,7 @@ def mapping_coverage(shell: Shell, connection: str, stream: str) -> None:
 
 @click.group()
 def db() -> None:
-    """Upgrade, back up, restore and verify the database."""
+    """Upgrade, back up, restore, move and verify the database."""
 
 
 @db.command("upgrade")
@@ -334,6 +334,25 @@ def db_restore(shell: Shell, file: Path) -> None:
     shell.answer(
         restore(shell.folder, file, shell.actor), lambda a: "\n".join(f"{key}: {value}" for key, value in a.items())
     )
+
+
+@db.command("move")
+@click.argument("url", help="Empty database to move to: `postgresql://…`, `sqlite:///FILE` or `env:NAME`.")
+@common
+def db_move(shell: Shell, url: str) -> None:
+    """Move everything to another database, table by table tied out; the old one is kept and not opened any more.
+
+    Stop what serves the project first. Nothing is moved when anything fails.
+    """
+    from tieout.workspace import db_move as move
+
+    shell.answer(move(shell.folder, url, shell.actor or "tieout", shell.say), _moved_text)
+
+
+def _moved_text(answer: Answer) -> str:
+    rows = [(one["table"], f"{one['rows']:,}", one["sha256"][:16]) for one in answer["tables"]]
+    told = f"every table ties out in {answer['to']}\nnow change {answer['change']}"
+    return table(rows, ("table", "rows", "digest"), right=(1,)) + "\n" + told
 
 
 @db.command("verify")

@@ -68,7 +68,7 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
         "items": (_CARE, "items", "Teach items: unmapped, alias, merge, import."),
         "locations": (_CARE, "locations", "Teach locations: unmapped, alias, import."),
         "parties": (_CARE, "parties", "Teach parties: unmapped, alias, import."),
-        "db": (_CARE, "db", "Upgrade, back up, restore and verify the database."),
+        "db": (_CARE, "db", "Upgrade, back up, restore, move and verify the database."),
     },
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
@@ -326,6 +327,37 @@ def db_restore(folder: Path, file: Path, actor: str) -> dict[str, Any]:
         for (number,) in tx.execute(sa.select(company.c.id)).all():
             record_act(tx, number, actor, "db.restore", str(file))
     return {"restored": str(file), "replaced database kept at": str(kept) if kept else None}
+
+
+def db_move(folder: Path, url: str, actor: str, progress: Callable[[str], None]) -> dict[str, Any]:
+    """Move the project's database to another, empty one; says which line of tieout.toml to change."""
+    from tieout import config
+    from tieout.store import dialect
+    from tieout.store.move import move
+    from tieout.store.store import Store
+
+    place = resolve_store(url, folder)
+    with Store.open(config.load(folder).store_url()) as source:
+        moved = move(source, place, actor, progress)
+    parsed = dialect.parse(place)
+    plain = url.startswith("env:") or parsed.password is None
+    line = f'store = "{url}"' if plain else 'store = "env:TIEOUT_STORE"  # and export TIEOUT_STORE with the address'
+    return {
+        "tables": [{"table": one.name, "rows": one.rows, "sha256": one.digest} for one in moved],
+        "to": parsed.render_as_string(hide_password=True),
+        "change": f"in {folder / config.FILE}: {line}",
+    }
+
+
+def resolve_store(url: str, folder: Path) -> str:
+    """The address behind `env:NAME`, or a file relative to the project."""
+    if url.startswith("env:"):
+        name = url.removeprefix("env:")
+        if name not in os.environ:
+            raise UsageError(f"{name} is not set", code="TO1076", fix=f"export {name}=postgresql://…")
+        return os.environ[name]
+    prefix = "sqlite:///"
+    return f"{prefix}{(folder / url.removeprefix(prefix)).resolve()}" if url.startswith(prefix) else url
 
 
 __all__ = ["init_project", "templates", "value_file"]

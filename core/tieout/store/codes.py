@@ -119,6 +119,21 @@ CODES: dict[str, tuple[str, str, str]] = {
         "`tieout worker` needs a package that is not part of the smallest installation.",
         "Run `pip install 'tieout[workers]'`.",
     ),
+    "TO8027": (
+        "target not empty",
+        "A project moves only into an empty database. Nothing was moved.",
+        "Name an empty database (`createdb`, or a file that is not there).",
+    ),
+    "TO8028": (
+        "tables do not tie out",
+        "A table in the new database is not what it was in the old one. Nothing was moved.",
+        "Run `tieout db verify` on the old database, then move again.",
+    ),
+    "TO8029": (
+        "database moved elsewhere",
+        "`tieout db move` took everything to another database; this one stays as it was on that day.",
+        "Name the new database in `store` of tieout.toml. To come back, move from there into an empty database.",
+    ),
     "TO8024": (
         "wrong row of a file of facts",
         "A row of a file of bills of materials, routings, prices, rates, standard costs or evidence cannot be read.",

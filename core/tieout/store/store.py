@@ -26,6 +26,9 @@ from tieout.store.tx import Tx
 SCHEMA_VERSION = "0001"
 
 
+MOVED_TO = "moved_to"  # meta: where `db move` took everything; the database is not opened any more
+
+
 class Note(NamedTuple):
     """One thing `doctor` found, and what to do."""
 
@@ -56,7 +59,7 @@ class Store:
         """Open a database whose tables are of this release. `create` makes it where there is none.
 
         Raises StoreError: TO8002 none there, TO8003 another program's file, TO8004 damaged, TO8005 older, TO8006 newer,
-        TO8009 on a network file system.
+        TO8009 on a network file system, TO8021 no driver, TO8023 a server that forgets, TO8029 moved elsewhere.
         """
         parsed = dialect.parse(url)
         if create and parsed.get_backend_name() == "sqlite" and _is_absent(Path(parsed.database or "")):
@@ -229,6 +232,7 @@ class Store:
     def _check_version(self) -> None:
         found = self._version_now()
         if found == SCHEMA_VERSION:
+            self._refuse_moved()
             return
         if found is None or found < SCHEMA_VERSION:
             raise StoreError(
@@ -243,6 +247,16 @@ class Store:
             where=self.where,
             fix="install the newer release of tieout, or restore a backup taken before the upgrade",
         )
+
+    def _refuse_moved(self) -> None:
+        there = self.get_meta(MOVED_TO)
+        if there is not None:
+            raise StoreError(
+                f"this database was moved to {there}; two of them would post twice",
+                code="TO8029",
+                where=self.where,
+                fix="name the new one in `store` of tieout.toml, or move back into an empty database",
+            )
 
 
 def _is_absent(path: Path) -> bool:
