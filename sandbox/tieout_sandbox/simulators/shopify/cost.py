@@ -136,6 +136,10 @@ class Bucket:
         self.held -= cost
         return True
 
+    def drain(self, now: float) -> None:
+        """Another program of the same app took it all."""
+        self.held, self._at = 0.0, now
+
     def give_back(self, points: int) -> None:
         self.held = min(float(self.maximum), self.held + points)
 
