@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from tieout import Drift, Page
 from tieout_shopify.graphql import GraphQL
 from tieout_shopify.queries import ADJUSTMENTS, ITEMS
@@ -18,6 +20,7 @@ from tieout_shopify.queries import ADJUSTMENTS, ITEMS
 ROWS_MAX = 1000  # of one answer; more means: a shorter window
 WINDOW = timedelta(days=7)
 WINDOW_MIN = timedelta(seconds=1)
+OVERLAP = timedelta(days=2)
 ON_HAND = frozenset({"available", "committed", "reserved", "damaged", "safety_stock", "quality_control"})
 DOCUMENTED = ("Order", "Fulfillment", "Refund", "Return", "InventoryTransfer", "InventoryShipment", "DraftOrder")
 COLUMNS = (
@@ -26,9 +29,32 @@ COLUMNS = (
 )
 
 
-def adjustment_records(graph: GraphQL, begin: datetime, until: datetime, item_key: str) -> Iterator[Page]:
+class Seen:
+    """A cursor: how far we read, and which changes of the days before were told already. Rows come late and twice, so these
+    days are read again; a change told twice would take its estimated cost from another day."""
+
+    def __init__(self, cursor: str | None) -> None:
+        held: dict[str, Any] = msgspec.json.decode(cursor) if cursor and cursor.startswith("{") else {}
+        self.at = datetime.fromisoformat(held["at"] if held else cursor) if cursor else None
+        self.told: dict[str, str] = dict(held.get("told", {}))  # change → its second
+
+    def text(self, at: datetime) -> str:
+        oldest = _stamp(at - OVERLAP)
+        self.told = {change: second for change, second in self.told.items() if second >= oldest}
+        return msgspec.json.encode({"at": _stamp(at), "told": self.told}).decode()
+
+    def new(self, record: Mapping[str, Any]) -> bool:
+        change = f"{record['group']}/{record['inventoryItem']}/{record['location']}"
+        if change in self.told:
+            return False
+        self.told[change] = record["at"]
+        return True
+
+
+def adjustment_records(graph: GraphQL, seen: Seen, first: datetime, until: datetime, item_key: str) -> Iterator[Page]:
     """A page a window; a window that does not fit one answer is halved."""
     step = WINDOW
+    begin = max(first, seen.at - OVERLAP) if seen.at is not None else first
     while begin < until:
         end = min(begin + step, until)
         rows = _rows(graph, begin, end)
@@ -37,7 +63,8 @@ def adjustment_records(graph: GraphQL, begin: datetime, until: datetime, item_ke
             continue
         if len(rows) >= ROWS_MAX:
             raise Drift(f"more than {ROWS_MAX} stock changes within a second", code="TO6508", where=_stamp(begin))
-        yield Page(records=list(_records(graph, rows, item_key)), cursor=_stamp(end), watermark=end)
+        records = [record for record in _records(graph, rows, item_key) if seen.new(record)]
+        yield Page(records=records, cursor=seen.text(max(end, seen.at or end)), watermark=end)
         begin, step = end, min(step * 2, WINDOW)
 
 

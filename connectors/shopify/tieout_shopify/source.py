@@ -25,7 +25,7 @@ from tieout import (
     VendorError,
     is_signed,
 )
-from tieout_shopify.adjustments import adjustment_records
+from tieout_shopify.adjustments import Seen, adjustment_records
 from tieout_shopify.bulk import PREFIX, Result, bulk_orders, bulk_result, bulk_started, still
 from tieout_shopify.config import PLANS, VERSION, ShopifyConfig
 from tieout_shopify.graphql import GraphQL, Look, nodes
@@ -86,7 +86,10 @@ class Shopify:
                 webhook="inventory_transfers/updated",
             ),
             Stream(
-                name="adjustments", key=("group", "item", "location"), cursor="end of the last window", lag_seconds=300
+                name="adjustments",
+                key=("group", "item", "location"),
+                cursor="end of the last window, and what of the two days before was told",
+                lag_seconds=300,
             ),
             Stream(name="payouts", key=("id",), cursor="day of the oldest payout that may change", lag_seconds=3_600),
             Stream(name="stock", key=("item", "location"), kind="stock"),
@@ -177,10 +180,12 @@ class Shopify:
         if stream == "orders":
             yield from self._orders(cursor, until.astimezone(UTC))
             return
+        if stream == "adjustments":
+            yield from self._adjustments(cursor, until.astimezone(UTC))
+            return
         since = datetime.fromisoformat(cursor) if cursor else self._config.history_from
         pulls = {
             "transfers": self._transfers,
-            "adjustments": self._adjustments,
             "payouts": self._payouts,
         }
         yield from pulls[stream](since, until.astimezone(UTC))
@@ -285,9 +290,10 @@ class Shopify:
         return short(item["id"]) if self._config.item_key == "inventory_item" or not item["sku"] else str(item["sku"])
 
     # ── adjustments and payouts ────────────────────────────────────────────────────────────────────────────────────
-    def _adjustments(self, since: datetime | None, until: datetime) -> Iterator[Page]:
-        begin = since or until - timedelta(days=WINDOW_DAYS)
-        yield from adjustment_records(self._graph, begin, until, self._config.item_key)
+    def _adjustments(self, cursor: str | None, until: datetime) -> Iterator[Page]:
+        seen = Seen(cursor)
+        first = self._config.history_from or (seen.at or until) - timedelta(days=WINDOW_DAYS)
+        yield from adjustment_records(self._graph, seen, first, until, self._config.item_key)
 
     def _payouts(self, since: datetime | None, until: datetime) -> Iterator[Page]:
         """Payouts since the oldest that was still under way, each with the movements it settles."""

@@ -44,7 +44,8 @@ def test_a_transfer_called_off_moves_nothing(source: Shopify, shop: Shop) -> Non
 
 def test_adjustments_are_what_has_no_other_document(source: Shopify, shop: Shop) -> None:
     shop.sim.clock.advance(86_400)
-    begin = shop.sim.clock.utc().isoformat()
+    shop.sim.clock.advance(86_400)
+    _, begin = pulled(source, shop, "adjustments")
     order = shop.sim.orders.sell([("MUG", 2)], shop.main)
     shop.sim.orders.fulfil(order)
     shop.sim.transfers.receive(shop.sim.transfers.ship(shop.sim.transfers.transfer(shop.main, shop.east, {"MUG": 2})))
@@ -62,15 +63,29 @@ def test_adjustments_are_what_has_no_other_document(source: Shopify, shop: Shop)
 
 
 def test_a_window_of_adjustments_that_does_not_fit_is_halved(source: Shopify, shop: Shop) -> None:
-    begin = shop.sim.clock.utc()
+    _, begin = pulled(source, shop, "adjustments")
     for _ in range(700):
         shop.sim.stock.adjust("MUG", shop.main, 1)
         shop.sim.clock.advance(30)
-    records, cursor = pulled(source, shop, "adjustments", begin.isoformat())
+    records, cursor = pulled(source, shop, "adjustments", begin)
     assert len(records) == 700
     assert len({record["group"] for record in records}) == 700
     more, _ = pulled(source, shop, "adjustments", cursor)
     assert more == []
+
+
+def test_adjustments_that_come_late_are_told_once(source: Shopify, shop: Shop) -> None:
+    _, begin = pulled(source, shop, "adjustments")
+    shop.sim.stock.receive_goods("MUG", shop.main, 1, cost="4.00")
+    shop.sim.history_late_seconds = 3_600
+    records, cursor = pulled(source, shop, "adjustments", begin)
+    assert records == []
+    shop.sim.history_late_seconds = 0
+    shop.sim.stock.set_cost("MUG", "5.00")
+    (late,), cursor = pulled(source, shop, "adjustments", cursor)
+    assert late["unitCost"] == "5.0"
+    shop.sim.stock.set_cost("MUG", "6.00")
+    assert pulled(source, shop, "adjustments", cursor)[0] == []
 
 
 def test_more_adjustments_in_a_second_than_can_be_asked_for(source: Shopify, shop: Shop) -> None:
