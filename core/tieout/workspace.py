@@ -59,15 +59,25 @@ def audit_verify_file(path: Path, key: str = "") -> dict[str, Any]:
 
 
 def serve(
-    folder: Path, *, actor: str, progress: Callable[[str], None], webhooks: tuple[str, int] | None = None
+    folder: Path,
+    *,
+    actor: str,
+    progress: Callable[[str], None],
+    webhooks: tuple[str, int] | None = None,
+    metrics: tuple[str, int] | None = None,
+    log: Literal["json", "text"] | None = None,
 ) -> int:
     """Run every schedule of a project until a termination signal; returns how many firings were handed out. `webhooks`: the
-    host and port at which vendors' calls are taken."""
+    host and port at which vendors' calls are taken, `metrics` those of /metrics, /healthz and /readyz; `log`: log lines too."""
     import signal
 
     from tieout.operations.serving import Server
 
-    server = Server(folder, actor, progress, webhooks)
+    if log is not None:
+        from tieout.logs import set_up
+
+        set_up(log)
+    server = Server(folder, actor, progress, webhooks, metrics)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.stop)
     return server.serve()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import click
 
 from tieout.cli.shell import Answer, Shell, common, table
@@ -16,20 +18,42 @@ HEADERS = ("schedule", "when", "next", "last", "outcome", "missed", "detail")
     metavar="HOST:PORT",
     help="Take vendors' calls here, at /hooks/COMPANY/CONNECTION; a proxy in front keeps the certificate.",
 )
+@click.option(
+    "--metrics",
+    default=None,
+    metavar="HOST:PORT",
+    help="Tell Prometheus here: /metrics, and /healthz and /readyz; it has no password.",
+)
+@click.option(
+    "--log", type=click.Choice(["json", "text"]), default=None, help="Also write log lines to stderr, without secrets."
+)
 @common
-def serve(shell: Shell, webhooks: str | None) -> None:
+def serve(shell: Shell, webhooks: str | None, metrics: str | None, log: Literal["json", "text"] | None) -> None:
     """Pull, deliver and reconcile when the configuration says so, until Ctrl-C or a termination signal.
 
     What runs when it is stopped comes to its end first. Several may serve one project: each firing happens once.
     """
     from tieout.workspace import serve as run
 
-    host, _, port = (webhooks or "").rpartition(":")
-    if webhooks is not None and not (host and port.isdigit() and int(port) < 65_536):
-        raise click.BadParameter("HOST:PORT, such as 127.0.0.1:8700", param_hint="--webhooks")
-    where = (host, int(port)) if webhooks is not None else None
-    handed = run(shell.folder, actor=shell.actor, progress=shell.say, webhooks=where)
+    handed = run(
+        shell.folder,
+        actor=shell.actor,
+        progress=shell.say,
+        webhooks=_place(webhooks, "--webhooks"),
+        metrics=_place(metrics, "--metrics"),
+        log=log,
+    )
     shell.answer({"firings": handed}, lambda a: f"{a['firings']} firings")
+
+
+def _place(text: str | None, option: str) -> tuple[str, int] | None:
+    """HOST:PORT."""
+    if text is None:
+        return None
+    host, _, port = text.rpartition(":")
+    if not (host and port.isdigit() and int(port) < 65_536):
+        raise click.BadParameter("HOST:PORT, such as 127.0.0.1:8700", param_hint=option)
+    return host, int(port)
 
 
 @click.group()

@@ -16,6 +16,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
 from tieout.errors import ConfigError
+from tieout.logs import hide
 
 SECRET_LENGTH_MAX = 65_536
 REFERENCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|keyring:[^/]+/.+)")
@@ -43,7 +44,7 @@ class Secret:
         value = {"env": _from_env, "file": self._from_file, "keyring": _from_keyring}[kind](name)
         if not value:
             raise _absent(self.reference, "it is empty")
-        return value
+        return hide(value)
 
     def _from_file(self, name: str) -> str:
         path = (self._root or Path()) / Path(name).expanduser()

@@ -26,8 +26,11 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from tieout import config
 from tieout.config.project import Company, Project
 from tieout.errors import ConfigError, RateLimited, Retryable, TieoutError
+from tieout.logs import about, redact
+from tieout.operations import alerts
 from tieout.operations.desk import Desk
 from tieout.operations.listening import Door, Listener
+from tieout.operations.metrics import Health, MetricsListener, micros
 from tieout.operations.office import Office
 from tieout.operations.schedules import schedules_of
 from tieout.schedule import Schedule, Timing, last_until
@@ -39,7 +42,9 @@ log = logging.getLogger("tieout.serve")
 
 TICK_SECONDS: Final = 1
 MISSED_FOR_MAX: Final = timedelta(days=7)  # downtime longer than this is made up for as if it were this long
-KEEP_FIRINGS: Final = timedelta(days=30)
+KEEP_FIRINGS: Final = timedelta(days=100)  # the service levels of a month are reckoned from them
+WATCH_EVERY: Final = timedelta(minutes=1)
+MEASURE_EVERY: Final = timedelta(hours=1)
 GRACE_SECONDS: Final = 90  # a call's deadline and what follows it
 
 Say = Callable[[str], None]
@@ -169,7 +174,7 @@ def work(office: Office, due: Due, say: Say) -> tuple[str, str]:
         return firings.DONE, f"unexplained {status['unexplained']}"
     except RateLimited as error:
         until = datetime.fromtimestamp(int(error.until), UTC).isoformat(timespec="seconds")
-        return firings.PUT_OFF, f"{error.message}; goes on at {until}"
+        return firings.PUT_OFF, f"{error.code} {error.message}; goes on at {until}"
     except Retryable as error:
         return firings.PUT_OFF, str(error)
     except TieoutError as error:
@@ -203,9 +208,14 @@ class CompanyThread(threading.Thread):
         while True:
             _, _, due = self._queue.get()
             if due is None:
+                self._hand_back(office)
                 return
             self.busy_with = due.schedule.name
-            outcome, detail = work(office, due, self._say)
+            facts = {"company": due.schedule.company, "connection": due.schedule.connection}
+            with about(**facts, schedule=due.schedule.name, run=f"firing-{due.number}", trace=uuid.uuid4().hex):
+                outcome, detail = work(office, due, self._say)
+                detail = redact(detail)
+                log.info("%s: %s, %s", due.schedule.name, outcome, detail)
             with office.desk.store.write() as tx:
                 firings.end(tx, due.number, outcome, detail, now=office.desk.micros())
                 if due.wake is not None:
@@ -217,11 +227,26 @@ class CompanyThread(threading.Thread):
             )
             self.busy_with = ""
 
+    def _hand_back(self, office: Office) -> None:
+        """What was handed out and not begun is as if it had not fired: whoever serves next fires it."""
+        with office.desk.store.write() as tx:
+            while not self._queue.empty():
+                _, _, due = self._queue.get_nowait()
+                if due is not None:
+                    firings.forget(tx, due.number)
+
 
 class Server:
     """The clock and the companies' threads of one process."""
 
-    def __init__(self, folder: Path, actor: str, say: Say, webhooks: tuple[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        actor: str,
+        say: Say,
+        webhooks: tuple[str, int] | None = None,
+        metrics: tuple[str, int] | None = None,
+    ) -> None:
         self._folder = folder
         self._actor = actor
         self._say = say
@@ -234,6 +259,9 @@ class Server:
         self._clocks: list[Clock] = []
         self._door = Door()
         self.listener = Listener(self._door, *webhooks) if webhooks is not None else None
+        self._watched: dict[str, tuple[datetime, datetime]] = {}
+        self.health = Health(self._store, lambda: self._project, micros)
+        self.metrics = MetricsListener(self.health, *metrics) if metrics is not None else None
         self._start_companies()
 
     def _start_companies(self) -> None:
@@ -262,11 +290,16 @@ class Server:
         scheduler.start()
         if self.listener is not None:
             self.listener.start()
+        if self.metrics is not None:
+            self.metrics.start()
+            self._say(f"metrics at {self.metrics.address}/metrics")
         try:
             self._stop.wait()
         finally:
             if self.listener is not None:
                 self.listener.stop()
+            if self.metrics is not None:
+                self.metrics.stop()
             scheduler.shutdown(wait=True)
             self._drain()
             self._store.close()
@@ -284,6 +317,23 @@ class Server:
                 for due in (*clock.woken(), *clock.due()):
                     self._threads[due.schedule.company].give(due)
                     self._handed += 1
+                self._watch(clock)
+            self.health.tick()
+
+    def _watch(self, clock: Clock) -> None:
+        """Look at the objectives now and then, and tell people."""
+        now = clock.desk.now()
+        light, deep = self._watched.get(clock.desk.company.code, (clock.started, clock.started))
+        if now - light < WATCH_EVERY:
+            return
+        measure = now - deep >= MEASURE_EVERY
+        self._watched[clock.desk.company.code] = (now, now if measure else deep)
+        try:
+            for problem in alerts.check(clock.desk, deep=measure):
+                self._say(redact(problem))
+        except Exception as error:
+            log.exception("watching %s failed", clock.desk.company.code)
+            self._say(f"the objectives of {clock.desk.company.code} could not be looked at: {redact(str(error))}")
 
     def _drain(self) -> None:
         for thread in self._threads.values():

@@ -39,6 +39,11 @@ def end(tx: Tx, number: int, outcome: str, detail: str, *, now: int) -> None:
     tx.execute(sa.update(firing).where(firing.c.id == number).values(outcome=outcome, detail=detail, ended_at=now))
 
 
+def forget(tx: Tx, number: int) -> None:
+    """A firing that was claimed and never begun."""
+    tx.execute(sa.delete(firing).where(firing.c.id == number, firing.c.outcome == RUNNING))
+
+
 def last(tx: Tx, company: int) -> dict[str, Any]:
     """The newest firing of each schedule of a company, by schedule."""
     f = firing.c

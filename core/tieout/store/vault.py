@@ -22,6 +22,7 @@ import sqlalchemy as sa
 
 from tieout.errors import ConfigError, Retryable
 from tieout.http.grants import Tokens
+from tieout.logs import hide
 from tieout.store.acts import now_micros
 from tieout.store.schema import lane, token_set, vault_key
 from tieout.store.store import Store
@@ -105,9 +106,10 @@ class StoreVault:
                 return None
             key = self._data_key(rx, row.data_key)
         text = _open(key, row.sealed, self._bound(row.generation))
-        return msgspec.json.decode(text, type=Tokens)
+        return _hidden(msgspec.json.decode(text, type=Tokens))
 
     def save(self, tokens: Tokens) -> None:
+        _hidden(tokens)
         with self._store.write() as tx:
             self._write(tx, tokens)
 
@@ -240,3 +242,10 @@ def _open(key: bytes, sealed: bytes, bound: bytes) -> bytes:
             code="TO6214",
             fix="put the right key back, or log in again",
         ) from None
+
+
+def _hidden(tokens: Tokens) -> Tokens:
+    """The same tokens, which nothing writes down from now on."""
+    hide(tokens.access)
+    hide(tokens.refresh)
+    return tokens
