@@ -129,6 +129,9 @@ def _told(answer: dict[str, Any]) -> str:
         f"{answer['scenario']} → {answer['ledger']}, seed {answer['seed']}",
         *(f"  {step}" for step in answer["steps"]),
         f"faults: {happened}",
+        f"a person had to consent anew {answer['consents']} times"
+        if answer["consents"]
+        else "nobody had to consent anew",
         f"{answer['documents']} documents in {answer['runs']} runs: {answer['lost']} lost, {answer['doubled']} doubled",
         f"unexplained {answer['unexplained']}",
     ]

@@ -6,67 +6,17 @@ runs the commands and says what to look at. The project stays in `demo/`.
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from tieout_sandbox import sample
-
-MARKER = ".tieout-demo"
-NOT_TIED_OUT = 3
-PARTLY_DONE = 6
-
-
-class Failed(Exception):  # noqa: N818 - what happened, as the demo tells it
-    """A step of the demo did not do what it promises."""
-
-
-class Stage:
-    """Runs `tieout` commands in the project folder and tells what is going on."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.started = time.monotonic()
-        self.step = 0
-
-    def title(self, text: str) -> None:
-        self.step += 1
-        seconds = time.monotonic() - self.started
-        print(f"\n── {self.step}. {text}  ({seconds:.0f} s)", flush=True)
-
-    def tell(self, text: str) -> None:
-        print(f"   {text}", flush=True)
-
-    def tieout(self, *words: str, show: bool = True, allowed: Sequence[int] = (0,)) -> str:
-        """Run a command, show it and its answer, and return the answer."""
-        print(f"$ tieout {' '.join(words)}", flush=True)
-        command = [sys.executable, "-m", "tieout", *words, "-C", str(self.folder)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-        if show and done.stdout.strip():
-            print(done.stdout.rstrip(), flush=True)
-        if done.returncode not in allowed:
-            raise Failed(f"`tieout {' '.join(words)}` ended with {done.returncode}")
-        return done.stdout
-
-    def json(self, *words: str, allowed: Sequence[int] = (0,)) -> Any:
-        command = [sys.executable, "-m", "tieout", *words, "--json", "-C", str(self.folder)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-        if done.returncode not in allowed:
-            raise Failed(f"`tieout {' '.join(words)} --json` ended with {done.returncode}")
-        return json.loads(done.stdout)
+from tieout_sandbox import demo_shop, sample
+from tieout_sandbox.demo_stage import MARKER, NOT_TIED_OUT, PARTLY_DONE, Failed, Stage, fresh
 
 
 def prepare(folder: Path) -> sample.SampleCompany:
-    """A fresh project folder; an earlier demo is replaced, anything else is left alone."""
-    if folder.exists():
-        if not (folder / MARKER).exists():
-            raise Failed(f"{folder} exists and is not an earlier demo; move it away")
-        shutil.rmtree(folder)
+    """A fresh project folder."""
+    fresh(folder)
     company = sample.create(folder)
     (folder / MARKER).write_text("made by `make demo`; may be deleted\n")
     return company
@@ -74,9 +24,14 @@ def prepare(folder: Path) -> sample.SampleCompany:
 
 def main(folder: Path = Path("demo")) -> int:
     """Run the whole demo; 0 when everything tied out, 1 with the step that did not."""
-    stage = Stage(folder)
+    stage, wanted = Stage(folder), demo_shop.ledger_wanted()
     try:
-        _play(stage)
+        if wanted == "files":
+            _play(stage)
+        elif wanted in ("quickbooks", "xero"):
+            demo_shop.play(stage, wanted)
+        else:
+            raise Failed(f"DEMO={wanted} is none of quickbooks, xero, files")
     except Failed as error:
         print(f"\ndemo failed: {error}", file=sys.stderr)
         return 1

@@ -82,6 +82,7 @@ def _answer(house: House, stage: Stage, found: Verdict, where: Path) -> dict[str
         "doubled": found.doubled,
         "unexplained": found.unexplained,
         "runs": house.runs,
+        "consents": house.consents,
         "faults_happened": dict(sorted(house.faults.happened.items())),
         "steps": stage.steps,
         "failures": [failure.as_dict() for failure in found.failures],
