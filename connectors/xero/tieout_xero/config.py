@@ -27,6 +27,13 @@ class Category(BaseModel):
     options: dict[str, UUID]
 
 
+class StreamConfig(BaseModel):
+    """A stream of the connection; its name is one of the manifest's."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    name: Literal["bills", "credits"]
+
+
 class XeroConfig(BaseModel):
     """One organisation. Account codes are Xero's codes; an account without a code goes by its AccountID.
 
@@ -48,6 +55,7 @@ class XeroConfig(BaseModel):
     currency: str | None = None  # None: the company's
     tracking: dict[str, Category] = Field(default_factory=dict, max_length=2)
     contacts: dict[str, UUID] = Field(default_factory=dict)
+    streams: tuple[StreamConfig, ...] = ()
     adviser: bool = False
     on_cash_reports: bool = False  # whether our journals show on cash-basis reports
 

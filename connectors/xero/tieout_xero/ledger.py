@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -24,15 +24,19 @@ from tieout import (
     Manifest,
     Money,
     Notice,
+    Page,
     Purse,
     Receipt,
     Sending,
+    StockReport,
+    Stream,
     VendorError,
     Window,
 )
 from tieout_xero.calls import notices
 from tieout_xero.config import CONSENT, DAY_CALLS, TOKENS, XeroConfig
 from tieout_xero.documents import ENDPOINTS, IDS, NUMBERS, Reader, Renderer, join, reference_of
+from tieout_xero.source import STREAMS, pull
 from tieout_xero.wire import Look, day, elements, refusal, where_day_from
 
 PAGE_ROWS = 1000
@@ -62,7 +66,8 @@ class Xero:
         vendor="Xero",
         version="0.1.0",
         vendor_api="Accounting API 2.0",
-        roles=("ledger",),
+        roles=("source", "ledger"),
+        streams=STREAMS,
         config=XeroConfig,
         hosts=("api.xero.com", "identity.xero.com", "login.xero.com"),
         rate_limits={"minute": "60 calls an organisation", "day": "1,000 (starter) or 5,000", "in flight": "5"},
@@ -119,6 +124,18 @@ class Xero:
 
     def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> Sequence[Notice] | None:
         return notices(self._config.webhook_key, headers, body)
+
+    # ── as a source ────────────────────────────────────────────────────────────────────────────────────────────────
+    def streams(self) -> Sequence[Stream]:
+        names = {stream.name for stream in self._config.streams}
+        return [stream for stream in STREAMS if not names or stream.name in names]
+
+    def pull(self, stream: str, cursor: str | None, until: datetime) -> Iterator[Page]:
+        return pull(self.http, stream, cursor, until)
+
+    def stock(self, as_of: datetime) -> StockReport | None:
+        """Xero holds no stock of ours."""
+        return None
 
     # ── what is there ──────────────────────────────────────────────────────────────────────────────────────────────
     def check(self) -> list[Finding]:
@@ -297,7 +314,11 @@ class Xero:
 
     # ── calls ──────────────────────────────────────────────────────────────────────────────────────────────────────
     def _organisation(self) -> dict[str, Any]:
-        return self._all("Organisation", "Organisations")[0]
+        answer = self.http.read("GET", "Organisation")
+        found = elements(answer, "Organisations")
+        if not found:
+            raise answer.unclear("Xero answered without an organisation")
+        return found[0]
 
     def _all(self, endpoint: str, name: str = "") -> list[dict[str, Any]]:
         return elements(self.http.read("GET", endpoint), name or endpoint)

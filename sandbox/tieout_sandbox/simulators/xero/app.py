@@ -136,6 +136,8 @@ class XeroSim(Simulator):
     def put(self, kind: str, number: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Write as somebody at the screen would: no rule is checked."""
         made = {**body, IDS[kind]: number, "UpdatedDateUTC": _stamp(self.clock.now())}
+        if kind in ("Invoices", "CreditNotes") and (day := _day(body.get("Date"))) is not None:
+            made["DateString"] = f"{day.isoformat()}T00:00:00"
         self.keep.put(kind, number, made, at=self.clock.now())
         return made
 
