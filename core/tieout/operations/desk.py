@@ -20,10 +20,12 @@ from tieout.errors import ConfigError, TieoutError, VendorError
 from tieout.model.facts import Facts
 from tieout.model.master import Item
 from tieout.model.period import Period
+from tieout.operations.guard import hold
 from tieout.operations.notifiers import install as install_notifiers
 from tieout.posting.bookings import Booker
 from tieout.posting.dates import CompanyDays
 from tieout.pull.company import load_company
+from tieout.store.budgets import StoreShared
 from tieout.store.exceptions import NewException
 from tieout.store.journal import Journal
 from tieout.store.master_files import import_file
@@ -231,16 +233,20 @@ class Desk:
         from tieout.http.client import Http
 
         made: Any = connection.implementation
-        return Http(
+        http = Http(
             hosts=made.manifest.hosts,
             vault=self.vault(connection),
             now=lambda: self.now().timestamp(),
             **{"transport": self.transports.get(connection.id), "sleep": self.sleep, **how},
         )
+        http.purse.share(StoreShared(self.store, f"{connection.connector}:{http.base_url}{connection.id}"))
+        return http
 
     def source(self, connection: Connection) -> Source:
         made: Any = connection.implementation
-        source: Source = made(self.context(connection))
+        source: Source = hold(
+            lambda: made(self.context(connection)), f"connector {connection.connector} ({connection.name})"
+        )
         return source
 
     def sources(self) -> list[Connection]:
@@ -304,7 +310,9 @@ class Desk:
         if connection is None:
             return None
         made: Any = connection.implementation
-        ledger: Ledger = made(self.context(connection))
+        ledger: Ledger = hold(
+            lambda: made(self.context(connection)), f"connector {connection.connector} ({connection.name})"
+        )
         return ledger
 
     @contextmanager

@@ -14,7 +14,7 @@ from typing import Final, Literal, NamedTuple
 from tieout.sla.measure import Share, Spans, inside, overlap
 
 # The vendor's own failures (`http/codes.py`) and their general forms.
-VENDORS_FAULT: Final = frozenset({"TO6201", "TO6202", "TO6203", "TO6204", "TO6209", "TO6001", "TO6002"})
+VENDORS_FAULT: Final = frozenset({"TO6201", "TO6202", "TO6203", "TO6204", "TO6209", "TO6217", "TO6001", "TO6002"})
 OUTAGE_LOOKS_MIN: Final = 3  # failures in a row before it is told as an outage
 _CODE: Final = re.compile(r"\bTO\d{4}\b")
 _NUMBERED: Final = re.compile(r"(.*?)(\d+)(\D*)", re.DOTALL)
