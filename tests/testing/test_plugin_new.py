@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -51,3 +52,15 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     new_plugin("acme", "source", tmp_path)
     with pytest.raises(UsageError, match="exists already"):
         new_plugin("acme", "ledger", tmp_path)
+
+
+def test_the_finished_example_is_what_the_tutorial_makes(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    new_plugin("harbour", "source", tmp_path)
+    page = (root / "docs/write-a-connector.md").read_text()
+    for name, body in re.findall(r"^```\w+ file=(\S+)\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
+        (tmp_path / name).write_text(body)
+    example = root / "docs/examples/tieout-harbour"
+    made = {p.relative_to(tmp_path / "tieout-harbour"): p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    kept = {p.relative_to(example): p.read_bytes() for p in example.rglob("*") if p.is_file() and "cache" not in str(p)}
+    assert made == kept
