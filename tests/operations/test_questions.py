@@ -6,15 +6,17 @@ import csv
 import io
 import json
 import shutil
-import sqlite3
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tieout import config
 from tieout.errors import TieoutError, UsageError
 from tieout.operations.answers import answer_schema
+from tieout.store.store import Store
+from tieout.testing.databases import copy_folder, on_postgres
 from tieout.workspace import Workspace
 
 
@@ -101,7 +103,7 @@ def test_what_nobody_knows_is_a_usage_error(work: Workspace) -> None:
 
 def test_what_landed_and_is_not_posted_says_so(small: Path, tmp_path: Path) -> None:
     folder = tmp_path / "copy"
-    shutil.copytree(small, folder)
+    copy_folder(small, folder)
     feed = folder / "feeds" / "shipments-2.csv"
     last = feed.read_text().splitlines()[-1].replace("SH-1", "SH-9").replace(",12,", ",1,")
     (folder / "feeds" / "shipments-3.csv").write_text(feed.read_text().splitlines()[0] + "\n" + last + "\n")
@@ -269,12 +271,10 @@ def test_an_unknown_format_names_those_there_are(work: Workspace) -> None:
 # ── health ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 def damaged(small: Path, tmp_path: Path, *statements: str) -> Path:
     folder = tmp_path / "damaged"
-    shutil.copytree(small, folder)
-    raw = sqlite3.connect(folder / "tieout.db")
-    for statement in statements:
-        raw.execute(statement)
-    raw.commit()
-    raw.close()
+    copy_folder(small, folder)
+    with Store.open(config.load(folder).store_url()) as store, store.write() as tx:
+        for statement in statements:
+            tx.connection.exec_driver_sql(statement.replace("%", "%%") if on_postgres() else statement)
     return folder
 
 
@@ -305,7 +305,7 @@ def test_what_was_changed_behind_the_books_shows(small: Path, tmp_path: Path, st
 
 def test_the_doctor_looks_at_everything(small: Path, tmp_path: Path) -> None:
     folder = tmp_path / "copy"
-    shutil.copytree(small, folder)
+    copy_folder(small, folder)
     (folder / "tieout.toml").chmod(0o666)
     with Workspace.open(folder, actor="ann") as work:
         findings = work.doctor()["findings"]

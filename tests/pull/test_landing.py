@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sqlite3
 from typing import Any
 
 import msgspec
@@ -35,7 +34,8 @@ def test_a_page_lands_once_with_its_bytes_and_its_cursor(project: Any, make: Any
     )
     with project.store.read() as rx:
         assert load(rx, project.company.id, project.scalar("select id from name where kind='source'")).cursor == "c7"
-    packed, sha = sqlite3.connect(project.store.path).execute("select body, sha256 from page").fetchone()
+    with project.store.read() as rx:
+        packed, sha = rx.connection.exec_driver_sql("select body, sha256 from page").one()
     import hashlib
     import zlib
 

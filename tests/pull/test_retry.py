@@ -121,6 +121,7 @@ def test_an_event_that_waited_and_came_up_again_is_one_exception(project: Any, m
     assert row["times"] == 3
 
 
+@pytest.mark.sqlite
 def test_personal_values_are_in_no_file_and_the_same_person_keeps_one_pseudonym(project: Any, make: Any) -> None:
     project.stream = msgspec.structs.replace(make.stream, personal=("customer.name", "customer.email"))
     secret = {"name": "Erika Mustermann", "email": "erika@example.org"}
@@ -220,6 +221,7 @@ def test_a_merge_teaches_the_new_item_and_moves_what_is_held_once(project: Any, 
     assert verify(project.store).problems == []
 
 
+@pytest.mark.sqlite
 def test_verify_names_the_batch_whose_rows_were_altered(project: Any, make: Any) -> None:
     project.pull(make.page(make.record("SO-1", ("A", "2"))))
     project.pull(make.page(make.record("SO-2", ("A", "2"))))

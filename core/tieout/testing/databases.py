@@ -47,11 +47,14 @@ def postgres_url(folder: Path, *, tables: bool = True) -> str:
 
 
 def copy_folder(source: Path, target: Path) -> None:
-    """A test folder and its database, which nobody may have open."""
+    """A test folder and its database, which nobody may have open; the copy's configuration names the copy."""
     shutil.copytree(source, target)
     if on_postgres():
         with _lock:
             _make(target.resolve(), _name(target), _name(source))
+        file = target / "tieout.toml"
+        if file.exists():
+            file.write_text(file.read_text().replace(_name(source), _name(target)))
 
 
 def drop_below(folder: Path) -> None:
