@@ -59,6 +59,15 @@ class Answer(msgspec.Struct, frozen=True):
         return next((self.headers[name] for name in REQUEST_IDS if name in self.headers), "")
 
     @property
+    def clock_off(self) -> float | None:
+        """Seconds our clock is ahead of the vendor's `Date`; None where it gives none."""
+        try:
+            moment = parsedate_to_datetime(self.headers.get("date", ""))
+        except (TypeError, ValueError):
+            return None
+        return self.at - (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+    @property
     def shown(self) -> str:
         """The beginning of the body, for a message; a secret that came back in it is left out."""
         text = self.body[: SHOWN_CHARACTERS_MAX * 4].decode(errors="replace")

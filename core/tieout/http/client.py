@@ -75,6 +75,7 @@ class Http:
             follow_redirects=False,
             trust_env=False,
         )
+        self.clock_off: float | None = None  # seconds our clock is ahead of the vendor's, by its last answer
         self.grant: OAuth | None = None
         if oauth is not None:
             if vault is None:
@@ -229,6 +230,7 @@ class Http:
         headers = {name.lower(): value for name, value in response.headers.items()}
         answer = Answer(response.status_code, headers, body, _shown(request), writing, self._now())
         log.info("%s %s: %s %s", request.method, answer.url, answer.status, answer.request_id)
+        self.clock_off = answer.clock_off
         if self._on_call is not None:
             self._on_call(request, answer)
         if 300 <= answer.status < 400:

@@ -49,4 +49,14 @@ CODES: dict[str, tuple[str, str, str]] = {
         "A plugin's posting rule raised an error, or answered flows that cannot be posted. The event is held.",
         "Upgrade or uninstall the plugin, then `tieout exceptions retry`.",
     ),
+    "TO9013": (
+        "A connector failed",
+        "A plugin's connector raised an error of its own. Its stream stopped; everything else went on.",
+        "Upgrade the plugin or tell its author; the next pull goes on from where it was.",
+    ),
+    "TO9014": (
+        "A connector broke its contract",
+        "A plugin's connector handed over something that is no page, no record or no exact number. Nothing of it landed.",
+        "Upgrade the plugin or tell its author; its conformance tests (`tieout.testing`) find this.",
+    ),
 }

@@ -11,15 +11,17 @@ import shutil
 import stat
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from tieout.config.project import Project
+from tieout.config.project import Connection, Project
 from tieout.errors import TieoutError
 from tieout.model.money import from_minor
+from tieout.operations.consent import state_of
 from tieout.operations.desk import Desk
 from tieout.operations.office import Office
 from tieout.operations.reports import (
@@ -35,7 +37,7 @@ from tieout.posting.reference import parse
 from tieout.store import balances, outbox
 from tieout.store.backup import unverified
 from tieout.store.history import ReadingHistory
-from tieout.store.schema import booking, checkpoint, entry, exception, holding, name
+from tieout.store.schema import booking, checkpoint, entry, exception, holding, lane, name
 from tieout.store.store import Store
 from tieout.store.tx import Tx
 from tieout.store.verify import verify as verify_store
@@ -44,6 +46,7 @@ from tieout.valuation.replay import Change, advance
 SHOWN_MAX = 5
 LIBRARIES = ("tieout", "sqlalchemy", "msgspec", "pydantic", "pluggy", "alembic")
 FREE_BYTES_MIN = 1_000_000_000
+CLOCK_OFF_SECONDS_MAX = 30
 READABLE_BY_OTHERS = stat.S_IRGRP | stat.S_IROTH
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
@@ -298,10 +301,12 @@ def _connections(office: Office) -> list[dict[str, str]]:
     for connection in desk.project.connections_of(desk.company.code):
         try:
             if "source" in connection.roles:
-                found = list(office.intake.source(connection).check())
+                built: Any = office.intake.source(connection)
             else:
                 made: Any = connection.implementation
-                found = list(made(desk.context(connection)).check())
+                built = made(desk.context(connection))
+            found = list(built.check())
+            out += [*_clock(connection.name, built), *_grant(desk, connection)]
         except TieoutError as error:
             out.append(_finding("error", f"{connection.name}: {error.message}", error.fix or ""))
             continue
@@ -309,6 +314,29 @@ def _connections(office: Office) -> list[dict[str, str]]:
         if not found:
             out.append(_finding("ok", f"{connection.name}: nothing to remark"))
     return out
+
+
+def _clock(name: str, built: Any) -> list[dict[str, str]]:
+    """Our clock against the vendor's, by the `Date` of its last answer."""
+    off = getattr(getattr(built, "http", None), "clock_off", None)
+    if off is None or abs(off) <= CLOCK_OFF_SECONDS_MAX:
+        return []
+    side = "ahead of" if off > 0 else "behind"
+    return [
+        _finding("warning", f"{name}: our clock is {abs(round(off))} s {side} the vendor's", "let NTP set the clock")
+    ]
+
+
+def _grant(desk: Desk, connection: Connection) -> list[dict[str, str]]:
+    """How long the grant of a connection still lives."""
+    state = state_of(desk, connection)
+    if state["state"] in ("not_needed", "connected"):
+        until = state["refresh_until"]
+        return [_finding("ok", f"{connection.name}: consent lasts until {until}")] if until else []
+    words = {"none": "nobody has consented", "expired": "the consent has expired"}
+    what = words.get(state["state"], f"the consent ends on {state['refresh_until']}")
+    level = "warning" if state["state"] == "ends_soon" else "error"
+    return [_finding(level, f"{connection.name}: {what}", state["next"])]
 
 
 def _locks(office: Office) -> list[dict[str, str]]:
@@ -335,6 +363,7 @@ def _backlog(office: Office) -> list[dict[str, str]]:
         states = outbox.counts(rx, desk.id)
         query = sa.select(sa.func.count()).where(exception.c.company == desk.id, exception.c.state == "open")
         problems = int(rx.execute(query).scalar() or 0)
+        lanes = rx.execute(sa.select(lane).where(lane.c.company == desk.id, lane.c.not_before > desk.micros())).all()
     out = []
     if landed != valued:
         out.append(_finding("warning", f"{code}: landed records are not posted yet", "tieout run"))
@@ -343,6 +372,9 @@ def _backlog(office: Office) -> list[dict[str, str]]:
             out.append(_finding("warning", f"{code}: {states[state]} entries are {state}", "tieout status"))
     if problems:
         out.append(_finding("warning", f"{code}: {problems} open exceptions", "tieout exceptions list"))
+    for row in lanes:
+        until = datetime.fromtimestamp(row.not_before // 1_000_000, UTC).isoformat().replace("+00:00", "Z")
+        out.append(_finding("ok", f"{code}: {row.what} goes on at {until}, as its vendor asked"))
     waiting = sum(states.get(state, 0) for state in ("planned", "pending", "sending"))
     return out or [
         _finding("ok", f"{code}: nothing waits" + (f" but {waiting} entries on their way" if waiting else ""))
