@@ -17,11 +17,14 @@ $(STAMP): requirements.lock pyproject.toml $(CONNECTORS:%=%/pyproject.toml) sand
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(EDITABLE)
 	@touch $@
 
+# DEMO=xero: into Xero; DEMO=files: from files into a text ledger, and what comes late.
 demo: install
-	$(BIN)/python -m tieout_sandbox.demo
+	DEMO=$(or $(DEMO),quickbooks) $(BIN)/python -m tieout_sandbox.demo
 
+# The second line: what touches the database once more, on a PostgreSQL server from a wheel.
 test: install
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+	TIEOUT_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 2 --dist worksteal tests/store tests/pull tests/deliver tests/operations
 
 lint: install
 	$(BIN)/ruff format --check .
@@ -43,6 +46,7 @@ docs: install
 
 nightly: install
 	TIEOUT_HYPOTHESIS=nightly $(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m tieout_sandbox.nightly --seeds 20
 
 # Only for maintainers; needs `uv` on the path. No address gets into the lock.
 lock:
