@@ -473,6 +473,12 @@ def test_std_10_variances_are_shared_over_what_is_held_and_sold_at_the_reporting
     assert [r.error.code for r in run(STANDARD, standard("6"), receive(), wrong).refused] == ["TO4009"]
 
 
+def test_what_is_refused_for_want_of_a_standard_leaves_no_units_behind() -> None:
+    answer = run(STANDARD, ship("4"), receive(), standard("6"), receive("3"))
+    assert {r.line.event_id: r.error.code for r in answer.refused} == {"e1": "TO4003", "e2": "TO4003"}
+    assert answer.on_hand == {("A", "M"): 3_000_000}
+
+
 def test_a_shipment_without_any_known_cost_is_flagged_and_settled() -> None:
     answer = run({}, ship("2"), receive("1", "3"))
     assert posted(answer, "e1") == {} and answer.movement("e1").provisional

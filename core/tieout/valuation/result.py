@@ -378,7 +378,7 @@ def _valuation(
         if error is None
     ]
     refused = [Refusal(line, error) for line, _, error in answers if error is not None]
-    holdings, on_hand = _holdings(valuer)
+    holdings, on_hand = holdings_of(valuer)
     return Valuation(
         currency, tuple(movements), holdings, on_hand, tuple(refused), {r: a for r, a in totals.items() if a}
     )
@@ -431,7 +431,7 @@ def moved_value(line: EventLine, flow: Flow) -> int:
     return 0
 
 
-def _holdings(valuer: Valuer) -> tuple[tuple[Holding, ...], dict[Key, int]]:
+def holdings_of(valuer: Valuer) -> tuple[tuple[Holding, ...], dict[Key, int]]:
     holdings: list[Holding] = []
     on_hand: dict[Key, int] = {}
     for sku in sorted(valuer.states):

@@ -224,7 +224,7 @@ class ItemState:
     def held(self, role: str) -> list[Pool]:
         return [pool for pool in self.pools if pool.key[0] == role]
 
-    def _op(self, n: int, layer: Layer, q: int, v: int, move: int, dest: int) -> int:
+    def operate(self, n: int, layer: Layer, q: int, v: int, move: int, dest: int) -> int:
         """Append an operation on layer `n`; its effect on the pool's totals is the caller's."""
         op = self.base + len(self.o_q)
         layer.quantity += q
@@ -264,7 +264,7 @@ class ItemState:
             queue.append(n)
         pool.quantity += q
         pool.value += v
-        pool.last = op = self._op(n, layers[n], q, v, move, -1)
+        pool.last = op = self.operate(n, layers[n], q, v, move, -1)
         return op
 
     def _new_layer(self, pool: Pool, key: OrderKey, event: str, line: str, origin_at: int) -> int:
@@ -286,7 +286,7 @@ class ItemState:
             insort(pool.queue, n, lo=pool.head, key=lambda m: self.layers[m].key)
         pool.quantity += q
         pool.value += v
-        pool.last = op = self._op(n, layer, q, v, move, -1)
+        pool.last = op = self.operate(n, layer, q, v, move, -1)
         return op
 
     def last_to_go(self, pool: Pool) -> Layer:
@@ -303,7 +303,7 @@ class ItemState:
                 v_out = share(layer.value, q, layer.quantity, self.up)
                 pool.quantity -= q
                 pool.value -= v_out
-                pool.last = op = self._op(n, layer, -q, -v_out, move, -1)
+                pool.last = op = self.operate(n, layer, -q, -v_out, move, -1)
                 return (op,)
         ops: list[int] = []
         while q:
@@ -327,7 +327,7 @@ class ItemState:
                     del queue[at]
             else:
                 q_out, v_out = q, share(layer.value, q, layer.quantity, self.up)
-            ops.append(self._op(n, layer, -q_out, -v_out, move, -1))
+            ops.append(self.operate(n, layer, -q_out, -v_out, move, -1))
             pool.quantity -= q_out
             pool.value -= v_out
             q -= q_out
@@ -358,7 +358,7 @@ class ItemState:
         if n < 0:
             raise NeedsHistory(self.item, f"operation {layer.last}")
         self.pools[layer.pool].value += v
-        self._op(n, layer, 0, v, move, kind)
+        self.operate(n, layer, 0, v, move, kind)
 
     def _pick(self, pool: Pool) -> int:
         if pool.mode == TAIL:
@@ -373,7 +373,7 @@ class ItemState:
         n = pool.queue[0]
         pool.quantity += q
         pool.value += v
-        pool.last = op = self._op(n, self.layers[n], q, v, move, -1)
+        pool.last = op = self.operate(n, self.layers[n], q, v, move, -1)
         return op
 
     def _place(self, pool: Pool, n: int) -> int:
@@ -462,7 +462,7 @@ class ItemState:
                 if cost is not None:
                     pool.last_value, pool.last_quantity = cost
             pool.derived = [op for op in pool.derived if op >= to_op]
-        if self.added:
+        if self.added or self.made:
             self._settle_components(to_op)
         cut = to_op - self.base
         for column in (self.o_q, self.o_v, self.o_rq, self.o_rv, self.o_layer, self.o_next, self.o_move, self.o_dest):
@@ -485,7 +485,7 @@ class ItemState:
         """Keep what layers are made of at the horizon, where their operations go."""
         from tieout.valuation.components import held  # only when something was added to a cost
 
-        made = {n: held(self, n, to_op) for n, layer in self.layers.items() if layer.quantity}
+        made = {n: held(self, n, to_op) for n, x in self.layers.items() if x.quantity or x.last >= to_op}
         self.made = {n: parts for n, parts in made.items() if any(parts.values())}
 
     @property

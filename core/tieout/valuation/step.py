@@ -238,6 +238,8 @@ class Step:
 
         At standard cost the pool takes the standard and the difference goes to `variance`. Returns the movement.
         """
+        if pool.fixed:
+            self.need_standard()
         state, line, role = self.state, self.line, pool.key[0]
         n = state.add_move(Move(line, role, credit, location, "", q, v))
         state.stock(role, location, q)
@@ -299,7 +301,9 @@ class Step:
         """Units out of a pool to role `debit`: an issue. What is not held stays open at an estimate. Returns its number."""
         if self.rules.block:
             self.check_stock(pool, q)
-        if q > pool.quantity and not pool.fixed:
+        if pool.fixed:
+            self.need_standard()
+        elif q > pool.quantity:
             self._check_estimate(pool, q - pool.quantity)
         state, role = self.state, pool.key[0]
         released = release(self, q, debit) if state.set_aside else 0
