@@ -6,7 +6,7 @@ CONNECTORS := $(wildcard connectors/*)
 EDITABLE := -e . $(CONNECTORS:%=-e %) -e sandbox
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test lint bench matrix real docs nightly lock clean
+.PHONY: install demo test lint bench matrix real sweep docs nightly lock clean
 
 install: $(STAMP)
 
@@ -40,6 +40,10 @@ matrix: install
 
 real: install
 	$(BIN)/python -m tieout_sandbox.real
+
+# A hundred thousand crashes, by every core. SWEEP="--crashes 5000" for fewer, SWEEP="--seed 17" for one again.
+sweep: install
+	$(BIN)/python tests/sweep $(SWEEP)
 
 docs: install
 	$(BIN)/python docs/generate.py

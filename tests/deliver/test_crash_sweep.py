@@ -245,7 +245,7 @@ def test_nothing_lost_nothing_doubled_order_kept(kind: str, mix: str, template: 
     dice = random.Random(f"{kind} {mix} 1")
     for number in range(RUNS_PER_CELL):
         faults = [dice.choice(MIXES[mix]) for _ in range(dice.randint(0, 4))] if MIXES[mix] else []
-        crashes: list[int | None] = [dice.randint(1, 40), dice.randint(1, 30) if number % 2 else None]
+        crashes: list[int | None] = [dice.randint(1, 70), dice.randint(1, 50) if number % 2 else None]
         group = dice.choice([2, 3])
         world = World(template, tmp_path / str(number), KINDS[kind], group)
         story = f"{kind}; groups of {group}; faults {faults}; crashes {crashes}"
@@ -276,4 +276,4 @@ def test_every_failpoint_is_passed(template: Path, tmp_path: Path) -> None:
     named = {part.split('"')[1] for part in source.split("failpoint(")[1:] if part.startswith('"')}
     named = {name for name in named if not name.startswith("restore:")}  # test_restore.py dies at these
     assert named
-    assert named == set(passed)
+    assert named == {name for name in passed if not name.startswith("commit:")}

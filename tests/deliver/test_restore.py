@@ -192,7 +192,7 @@ def test_killed_at_every_step_of_the_recovery_nothing_is_doubled_or_lost(kind: s
     class Crash(BaseException):
         pass
 
-    for step in range(1, 14):
+    for step in range(1, 24):
         folder = tmp_path / str(step)
         folder.mkdir()
         world = delivered_more_then_restored(folder, LEDGERS[kind])
