@@ -1,0 +1,1 @@
+"""Recorded traffic of a connection: `recording` writes it without secrets and persons, `replaying` answers from it."""
