@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tieout.connector import StockRow
-from tieout.errors import VendorError
+from tieout.errors import PluginError, VendorError
 from tieout.model.money import from_minor
 from tieout.model.quantity import to_scaled
 from tieout.model.roles import CONTROL_ROLES
@@ -38,7 +38,7 @@ def tie_out(desk: Desk, intake: Intake, as_of: str | None = None) -> dict[str, A
     notes: list[str] = []
     with desk.store.read() as rx:
         control = _control(rx, desk)
-        accounts = set(balances.by_account(rx, desk.journal)) | set(control)
+        accounts = balances.accounts_used(rx, desk.journal) | set(control)
         values = _values(rx, desk) if as_of is None else None
         ledger = _ledger(desk, control, accounts, day, notes)
         found = reconcile(
@@ -136,7 +136,7 @@ def _sources(desk: Desk, intake: Intake, instant: int, notes: list[str]) -> list
     for connection in desk.sources():
         try:
             report = intake.source(connection).stock(moment)
-        except VendorError as error:
+        except (VendorError, PluginError) as error:
             notes.append(f"{connection.name}: no stock report: {error.message}")
             continue
         if report is not None:

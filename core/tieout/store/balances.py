@@ -70,6 +70,13 @@ def by_account(
     return {account: amount for account, amount in out.items() if amount}
 
 
+def accounts_used(tx: Tx, journal: Journal) -> set[str]:
+    """Every account anything was ever posted to, those that came back to zero with them."""
+    query_of = [query.where(entry.c.company == journal.company) for _, query in _sides()]
+    legs = journal.legs(tx, {row[0] for query in query_of for row in _rows(tx, query)})
+    return {leg.account for leg in legs.values()}
+
+
 def undelivered(tx: Tx, journal: Journal, ledger: str, *, through: date | None = None) -> list[EntrySum]:
     """What each entry that is not yet known to be in the ledger would add to each account."""
     sums: dict[tuple[int, str], int] = {}

@@ -117,12 +117,15 @@ class _Run:
             known = {order_key(c.line) for c in changes}
             changes = [*changes, *(Change(x) for x in late if order_key(x) not in known)]
         moving = [c for c in changes if c.line.type not in self.valuer.memo]
+        memo = self.valuer.memo
+        money = {order_key(c.line): c.line for c in changes if c.line.type in memo and not c.gone}
         if moving:
-            yield from self._move([*moving, *self._citing(moving)])
-        if len(moving) < len(changes):
-            money = {order_key(c.line): c.line for c in changes if c.line.type in self.valuer.memo and not c.gone}
-            for key in sorted(money):
-                yield self._settled(money[key], key)
+            for result in self._move([*moving, *self._citing(moving)]):
+                # A replay comes by lines of money that name its item; those of these changes are told once, below.
+                if not money or result.line.type not in memo or order_key(result.line) not in money:
+                    yield result
+        for key in sorted(money):
+            yield self._settled(money[key], key)
 
     def _settled(self, line: EventLine, key: OrderKey) -> Result:
         """A line that moves nothing: what it names decides it, no state."""
@@ -141,6 +144,8 @@ class _Run:
         """Value what moves units or their cost, and all that it affects."""
         first, ordered = self._plan(changes)
         for _, line in ordered:
+            if line.extra is None and line.item and line.type not in WIDE:
+                continue
             if not is_alone(line):
                 self.history.touched(line, self.valuer.touches(line))
         if self._appends(first, ordered):
@@ -190,13 +195,20 @@ class _Run:
         """The earliest changed key of each item, and the lines that are there, in order."""
         keyed = [(order_key(line), line, gone) for line, gone in changes]
         keyed.sort(key=itemgetter(0))
-        ordered: dict[OrderKey, EventLine] = {}
+        ordered: list[tuple[OrderKey, EventLine]] = []
         first: dict[str, OrderKey] = {}
+        last: OrderKey | None = None
         for key, line, gone in keyed:
             if not gone:
-                ordered[key] = line
-            if line.item and line.extra is None and line.type not in WIDE:
-                first.setdefault(line.item, key)
+                if key == last:
+                    ordered[-1] = (key, line)
+                else:
+                    ordered.append((key, line))
+                    last = key
+            item = line.item
+            if item and line.extra is None and line.type not in WIDE:
+                if item not in first:
+                    first[item] = key
                 continue
             for item in self._items(line):
                 first.setdefault(item, key)
@@ -205,7 +217,7 @@ class _Run:
             if state is not None and state.links:
                 for other in self.valuer.group((item,)):
                     first[other] = min(first[item], first.get(other, END))
-        return first, list(ordered.items())
+        return first, ordered
 
     def _items(self, line: EventLine) -> Sequence[str]:
         if is_alone(line):

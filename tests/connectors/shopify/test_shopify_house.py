@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -184,3 +185,62 @@ def test_a_busy_fortnight_ties_out_and_again(house: Workspace, shop: Shop, tmp_p
         late = work.run(seal_now=True)
         judged(work, shop, late)
         assert balances(late) == balances(again)
+
+
+@pytest.fixture
+def seller(tmp_path: Path, shop: Shop) -> Iterator[Workspace]:
+    project(tmp_path, shop, "shipment")
+    with opened_at(tmp_path, shop) as work:
+        yield work
+
+
+EXPECTED = {
+    "Income:Revenue": Decimal("-44.00"),
+    "Income:Shipping-Revenue": Decimal("-5.00"),
+    "Income:Sales-Returns": Decimal("17.00"),  # a mug, and the shipping
+    "Liabilities:Output-Tax": Decimal("-3.20"),
+    "Liabilities:Gift-Card-Liability": Decimal("-40.00"),  # a card of 50 sold, 10 of another used
+    "Liabilities:Customer-Deposits": None,
+    "Assets:Receivable": None,
+    "Assets:Payment-Clearing": None,  # everything the gateway took was paid out
+    "Assets:Bank-Clearing": Decimal("71.89"),
+    "Expenses:Payment-Fees": Decimal("3.31"),
+}
+
+
+def ledger(folder: Path) -> dict[str, Decimal]:
+    """Balances of the beancount file, read as text by nobody of ours."""
+    from beancount import loader
+
+    entries, errors, _ = loader.load_file(str(folder / "books.beancount"))
+    assert errors == []
+    sums: dict[str, Decimal] = {}
+    for entry in entries:
+        for posting in getattr(entry, "postings", ()):
+            sums[posting.account] = sums.get(posting.account, Decimal(0)) + posting.units.number
+    return {account: amount for account, amount in sums.items() if amount}
+
+
+def test_revenue_tenders_and_payouts(seller: Workspace, shop: Shop, tmp_path: Path) -> None:
+    sim = shop.sim
+    order = sim.orders.sell(
+        [("MUG", 2), ("BOWL", 1)], shop.main, shipping="5.00", tax_rate="0.1", tenders={"gift_card": "10"}
+    )
+    sim.clock.advance(60)
+    sim.orders.fulfil(order, {"MUG": 1})
+    sim.clock.advance(86_400)
+    sim.orders.fulfil(order)
+    sim.clock.advance(86_400)
+    sim.returns.refund(order, {"MUG": 1}, shipping="5.00")
+    card = sim.orders.sell([("CARD", 1)], shop.main)
+    sim.orders.fulfil(card)
+    sim.clock.advance(60)
+    payout = sim.payments.pay_out()
+    assert payout
+    sim.clock.advance(86_400)
+    answer = seller.run(seal_now=True)
+    judged(seller, shop, answer)
+    books = ledger(tmp_path)
+    assert {account: books.get(account) for account in EXPECTED} == EXPECTED
+    again = seller.run(seal_now=True)
+    assert again["posted"]["bookings"] == 0
