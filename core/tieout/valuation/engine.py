@@ -62,6 +62,7 @@ from tieout.valuation.refs import Lookup, parse, targets
 from tieout.valuation.rules import RuleBook, Rules
 from tieout.valuation.state import ItemState
 from tieout.valuation.step import Step
+from tieout.valuation.straight import shipped
 
 Handler: TypeAlias = Callable[[Step], None]
 
@@ -210,6 +211,7 @@ class Valuer:
         self.states: OrderedDict[str, ItemState] = OrderedDict()
         self.states_max = states_max
         self.movements_max = movements_max
+        self.straight = True  # take the straight way where there is one; it changes nothing
         self._find_item = items
         self._items: dict[str, Item] = {}
         self._known: dict[str, Known] = {}
@@ -340,6 +342,10 @@ class Valuer:
         if self.admit is not None:
             self.admit(line)
         rule = self.money.get(line.type)
+        if rule is None and line.type == "order.fulfilled" and self.straight:
+            flows = shipped(self, line)
+            if flows is not None:
+                return flows
         due = rule(self.terms, line) if rule is not None else None  # before anything moves: it may refuse
         handler = HANDLERS.get(line.type)
         if handler is None or line.type in self.memo:
@@ -371,7 +377,7 @@ class Valuer:
         if line.type in LANDED:
             found = self._on(handler, line, self.state(items[0]), self.rules_for(line, items[0]), key, only)
             return [*found, *due] if due and only is None else found
-        flows: list[Flow] = []
+        flows = []
         for sku in items:
             flows.extend(self._on(handler, line, self.state(sku), self.rules_for(line, sku), key))
         if due:

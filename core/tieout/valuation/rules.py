@@ -19,7 +19,19 @@ _DAYS_MAX: Final = 100_000
 class Rules:
     """What one policy set means for valuation."""
 
-    __slots__ = ("block", "by_location", "by_lot", "fixed", "joins", "method", "mode", "pick", "policy", "up")
+    __slots__ = (
+        "block",
+        "by_location",
+        "by_lot",
+        "fixed",
+        "joins",
+        "method",
+        "mode",
+        "pick",
+        "policy",
+        "straight",
+        "up",
+    )
 
     def __init__(self, policy: Policy, methods: Mapping[str, type[CostMethod]]) -> None:
         method = methods.get(policy.cost_method)
@@ -52,6 +64,10 @@ class Rules:
             elif how is not Fifo.pick:
                 self.mode = PICK
                 self.pick = method().pick
+        # A shipment that is cost of sales at once, out of layers whose order is that of their receipts.
+        self.straight = (
+            policy.cogs_trigger == "shipment" and self.mode == HEAD and not method.fixed and not method.by_lot
+        )
 
 
 class RuleBook:
