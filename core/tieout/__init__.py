@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from tieout.model.journal import Balance as Balance
     from tieout.model.journal import Document as Document
     from tieout.model.journal import DocumentLine as DocumentLine
+    from tieout.model.journal import Flow as Flow
     from tieout.model.journal import LedgerEntry as LedgerEntry
     from tieout.model.journal import Receipt as Receipt
     from tieout.model.master import Account as Account
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from tieout.model.policy import PolicyBook as PolicyBook
     from tieout.valuation import Valuation as Valuation
     from tieout.valuation import value as value
+    from tieout.valuation import value_group as value_group
     from tieout.webhooks import Notice as Notice
     from tieout.webhooks import is_signed as is_signed
     from tieout.workspace import Workspace as Workspace
@@ -102,11 +104,11 @@ _HOME = {
     "tieout.http.client": ("Http",),
     "tieout.http.grants": ("Endpoint", "FixedToken", "Tokens"),
     "tieout.model.event": ("Event", "EventLine", "Line", "Ref"),
-    "tieout.model.journal": ("Balance", "Document", "DocumentLine", "LedgerEntry", "Receipt"),
+    "tieout.model.journal": ("Balance", "Document", "DocumentLine", "Flow", "LedgerEntry", "Receipt"),
     "tieout.model.master": ("Account", "Item", "Location", "Party"),
     "tieout.model.money": ("Money",),
     "tieout.model.policy": ("Policy", "PolicyBook"),
-    "tieout.valuation": ("Valuation", "value"),
+    "tieout.valuation": ("Valuation", "value", "value_group"),
     "tieout.webhooks": ("Notice", "is_signed"),
     "tieout.workspace": ("Workspace",),
 }

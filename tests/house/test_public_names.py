@@ -26,6 +26,7 @@ PUBLIC = [
     "Fatal",
     "Finding",
     "FixedToken",
+    "Flow",
     "Http",
     "Idempotency",
     "Item",
@@ -65,6 +66,7 @@ PUBLIC = [
     "hookimpl",
     "is_signed",
     "value",
+    "value_group",
 ]
 
 

@@ -122,18 +122,32 @@ def other_event(draw: Any, number: int, currency: str | None) -> Event:
     kind = draw(st.sampled_from(["payout.paid", "dispute.changed", "fx.remeasured", "giftcard.sold"]))
     if kind == "fx.remeasured":
         return _event(draw, number, kind, [], currency="USD", rate=draw(st.sampled_from(RATES)))
-    del currency
-    fields: dict[str, Any] = {"amount": _money(draw)}
     if kind == "payout.paid":
-        fields["amounts"] = {"fees": _money(draw, 300)}
+        return payout(draw, number, currency)
+    fields: dict[str, Any] = {"amount": _money(draw)}
     if kind == "dispute.changed":
         fields |= {"document": "D-1", "status": draw(st.sampled_from(["opened", "won", "lost"]))}
     return _event(draw, number, kind, [], **fields)
 
 
+def payout(draw: Any, number: int, currency: str | None) -> Event:
+    """What reached the bank; now and then it names the sales it is made of, at a rate of its own."""
+    gross, fee = draw(st.integers(301, 20_000)), draw(st.integers(1, 300))
+    amount = f"{(gross - fee) // 100}.{(gross - fee) % 100:02d}"
+    if draw(st.booleans()):
+        return _event(draw, number, "payout.paid", [], amount=amount, amounts={"fees": f"{fee / 100:.2f}"})
+    sale = {"amount": f"{gross / 100:.2f}", "reason": "charge", "ref": {"document": draw(st.sampled_from(ORDERS))}}
+    money = {"currency": currency, "rate": draw(st.sampled_from(RATES))} if currency and draw(st.booleans()) else {}
+    lines = [sale, {"amount": f"-{fee / 100:.2f}", "reason": "fee"}]
+    return _event(draw, number, "payout.paid", lines, amount=amount, **money)
+
+
 @st.composite
-def histories(draw: Any, *, foreign: bool = True, only_orders: bool = False) -> list[Event]:
-    """An opening of everything and up to a dozen documents; now and then one is taken back by a later revision."""
+def histories(
+    draw: Any, *, foreign: bool = True, only_orders: bool = False, first: int = 0, most: int = 12
+) -> list[Event]:
+    """An opening of everything and up to `most` documents, numbered from `first`; now and then one is taken back by a
+    later revision."""
     currency = draw(st.sampled_from([None, "USD"])) if foreign else None
     opening = Event.model_validate(
         {
@@ -146,7 +160,7 @@ def histories(draw: Any, *, foreign: bool = True, only_orders: bool = False) -> 
     only_orders = only_orders or draw(st.booleans())
     makers = [order_event] if only_orders else [order_event, order_event, purchase_event, other_event]
     events = [opening]
-    for number in range(draw(st.integers(6, 12))):
+    for number in range(first, first + draw(st.integers(most // 2, most))):
         made = draw(st.sampled_from(makers))(draw, number, currency)
         events.append(made)
         if draw(st.integers(0, 7)) == 0:

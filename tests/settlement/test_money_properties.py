@@ -13,7 +13,7 @@ from tests.valuation.test_books_do_not_depend_on_arrival import Memory, small_bl
 
 from tieout.model.event import Event
 
-TRIGGERS = st.sampled_from(["shipment", "invoice", "delivery", "external"])
+TRIGGERS = st.sampled_from(["shipment", "invoice", "delivery", "payout_summary", "external"])
 
 
 def told(events: list[Event]) -> str:

@@ -272,10 +272,17 @@ WIDE = (
 
 
 @st.composite
-def wide_histories(draw: Any, *, method: str = "fifo", steps_max: int = 16, revisions_max: int = 2) -> History:
+def wide_histories(
+    draw: Any,
+    *,
+    method: str = "fifo",
+    steps_max: int = 16,
+    revisions_max: int = 2,
+    currencies: tuple[str, ...] = ("USD", "JPY"),
+) -> History:
     """A history of up to `steps_max` events of every kind."""
     items = draw(st.sampled_from([("A",), ("A", "B"), ITEMS]))
-    currency = draw(st.sampled_from(["USD", "JPY"]))
+    currency = draw(st.sampled_from(currencies))
     builder = WideBuilder(draw, method, currency, False, items, False)
     if method == "standard":
         lines = [{"item": item, "unit_price": max(draw(prices), Decimal("0.01"))} for item in ITEMS]
