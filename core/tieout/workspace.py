@@ -260,7 +260,9 @@ class Workspace:
 
     def status(self, *, company: str | None = None) -> Answer:
         """Counts and the tie-out of each company as of the latest day."""
-        return _status([office.tie_out() for office in self.offices(company)])
+        from tieout.operations.sla_report import line
+
+        return _status([{**o.tie_out(), "service_levels": line(o.desk)} for o in self.offices(company)])
 
     def reconcile(self, *, company: str | None = None, as_of: str | None = None) -> Answer:
         """The tie-out as of a day, every difference with its document."""

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 from tests.sla.month_of_march import NOW, Month, project
 
 import tieout
 from tieout.operations import alerts
+from tieout.operations.answers import ANSWERS
+from tieout.operations.sla_report import line
 from tieout.workspace import Workspace, sla_text, sla_write
 
 
@@ -213,3 +216,15 @@ def test_what_somebody_has_taken_is_not_escalated(tmp_path: Path) -> None:
         at(work, 6, day=26)
         alerts.check(desk, deep=False)
         assert [state for _, _, state in told.causes] == ["open"]
+
+
+def test_answers_have_their_published_shape_and_status_has_its_line(work: Workspace) -> None:
+    for name, answer in (
+        ("sla", work.sla(month="2026-03")),
+        ("alerts", work.check_alerts()),
+    ):
+        TypeAdapter(ANSWERS[name]).validate_python(answer, strict=True)
+    # in April nobody has looked for 15 hours, and at the dead vendor for longer
+    levels = line(work.office("main").desk)
+    assert levels["missed"] == ["ops/shipments: freshness", "dead/orders: freshness"]
+    assert any("dead does not answer" in one for one in levels["alerts"])

@@ -119,11 +119,21 @@ def status(shell: Shell, company: str | None) -> None:
     _exit(0 if answer["tied_out"] else NOT_TIED_OUT)
 
 
+def _levels(levels: Answer | None) -> list[str]:
+    """One line on objectives; none where nothing was looked at yet."""
+    if levels is None or levels["oldest_look_seconds"] is None:
+        return []
+    missed = "; ".join(levels["missed"]) or "kept this month"
+    told = f"   alerts: {'; '.join(levels['alerts'])}" if levels["alerts"] else ""
+    return [f"  service levels {missed}   oldest look {levels['oldest_look_seconds']} s ago{told}"]
+
+
 def status_text(company: Answer) -> str:
     counts = company["counts"]
     lines = [f"{company['company']}  ({company['currency']}, as of {company['as_of']})"]
     names = ("records", "duplicates", "skipped", "events", "entries", "delivered", "waiting", "exceptions")
     lines.append("  " + "   ".join(f"{name} {counts[name]}" for name in names))
+    lines += _levels(company.get("service_levels"))
     rows = [
         (r["account"], r["role"], r["subledger"], r["journal"], r["ledger"], r["difference"])
         for r in company["accounts"]

@@ -133,6 +133,14 @@ class CompanyStatus(TypedDict):
     tied_out: bool
     unexplained: str
     next: list[str]
+    service_levels: NotRequired[ServiceLevels]
+
+
+class ServiceLevels(TypedDict):
+    streams: int
+    missed: list[str]
+    oldest_look_seconds: str | None
+    alerts: list[str]
 
 
 class StatusAnswer(TypedDict):
@@ -368,7 +376,65 @@ class AuditAnswer(TypedDict):
     companies: list[AuditedCompany]
 
 
+class StreamLevels(TypedDict):
+    connection: str
+    stream: str
+    connector: str
+    owner: str
+    records: int
+    duplicates: int
+    events: int
+    apart: dict[str, int]
+    breaches: list[str]
+    latency: dict[str, Any]
+    budget: dict[str, Any]
+    freshness: dict[str, Any]
+    availability: dict[str, Any]
+    quality: dict[str, Any]
+    schema_violations: dict[str, Any]
+    numbers: list[dict[str, Any]]
+    coverage: dict[str, Any]
+    maintenance: list[dict[str, Any]]
+
+
+SlaAnswer = TypedDict(
+    "SlaAnswer",
+    {
+        "company": str,
+        "legal_name": str,
+        "month": str,
+        "from": str,
+        "to": str,
+        "as_of": str,
+        "zone": str,
+        "complete": bool,
+        "kept": bool,
+        "streams": list[StreamLevels],
+    },
+)
+
+
+class AlertRow(TypedDict):
+    id: int
+    company: str
+    cause: str
+    level: str
+    owner: str
+    subject: str
+    since: str
+    told: str | None
+    taken_by: str | None
+    until: str | None
+
+
+class AlertsAnswer(TypedDict):
+    alerts: list[AlertRow]
+    count: int
+
+
 ANSWERS: dict[str, Any] = {
+    "sla": SlaAnswer,
+    "alerts": AlertsAnswer,
     "audit": AuditAnswer,
     "close": CloseAnswer,
     "report": ReportAnswer,

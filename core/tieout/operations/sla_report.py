@@ -5,7 +5,6 @@ Lengths are seconds as exact decimal text, shares per cent rounded down, instant
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from tieout.operations.desk import Desk
 from tieout.operations.watching import Watched, month_bounds, seconds, text_of, watch
 from tieout.sla.looks import Outage, Stale
 from tieout.sla.measure import STAGES, Figures, Latency, Share
+from tieout.store import alerts
 
 EVIDENCE_MAX: Final = 20  # rows named for each finding; their number is exact
 
@@ -185,12 +185,16 @@ def _fraction(value: Fraction) -> str:
     return text.rstrip("0").rstrip(".")
 
 
-def line(desk: Desk, watched: Sequence[Watched]) -> dict[str, Any]:
-    """One line for `tieout status`: streams that miss an objective this month, and the oldest look."""
+def line(desk: Desk) -> dict[str, Any]:
+    """What `tieout status` says of objectives: looks only, so that it is quick; the month's events are in `tieout sla`."""
+    _, start, end = month_bounds(desk, None)
+    watched = watch(desk, start, end, events=False)
     ages = [one.found.age for one in watched if one.found.age is not None]
+    with desk.store.read() as rx:
+        lasting = [row.subject for row in alerts.open_rows(rx, desk.id)]
     return {
-        "company": desk.company.code,
         "streams": len(watched),
         "missed": [f"{one.name}: {', '.join(one.breaches)}" for one in watched if one.breaches],
         "oldest_look_seconds": seconds(max(ages)) if ages else None,
+        "alerts": lasting,
     }
