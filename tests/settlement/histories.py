@@ -138,7 +138,7 @@ def payout(draw: Any, number: int, currency: str | None) -> Event:
         return _event(draw, number, "payout.paid", [], amount=amount, amounts={"fees": f"{fee / 100:.2f}"})
     sale = {"amount": f"{gross / 100:.2f}", "reason": "charge", "ref": {"document": draw(st.sampled_from(ORDERS))}}
     money = {"currency": currency, "rate": draw(st.sampled_from(RATES))} if currency and draw(st.booleans()) else {}
-    lines = [sale, {"amount": f"-{fee / 100:.2f}", "reason": "fee"}]
+    lines: list[dict[str, Any]] = [sale, {"amount": f"-{fee / 100:.2f}", "reason": "fee"}]
     return _event(draw, number, "payout.paid", lines, amount=amount, **money)
 
 
