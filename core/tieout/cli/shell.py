@@ -61,11 +61,10 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(name, self.lazy[name][2]) for name in sorted(self.lazy)]
-        rows += [
-            (name, command.get_short_help_str())
-            for name in super().list_commands(ctx)
-            if (command := super().get_command(ctx, name)) and name not in self.lazy
-        ]
+        for name in super().list_commands(ctx):
+            command = super().get_command(ctx, name)
+            if command is not None and name not in self.lazy:
+                rows.append((name, command.get_short_help_str()))
         with formatter.section("Commands"):
             formatter.write_dl(sorted(rows))
 
