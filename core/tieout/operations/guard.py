@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from functools import wraps
 from typing import Any, Final
 
@@ -27,10 +27,12 @@ def hold(make: Callable[[], Any], name: str) -> Any:
         connector = make()
     for method in (*_SOURCE, *_LEDGER):
         if callable(getattr(connector, method, None)):
-            setattr(connector, method, _held(getattr(connector, method), name, method, converts=method in _SOURCE))
+            with suppress(AttributeError):  # an instance without a place for it goes unguarded
+                setattr(connector, method, _held(getattr(connector, method), name, method, converts=method in _SOURCE))
     for method in ("pull", "entries"):
         if callable(getattr(connector, method, None)):
-            setattr(connector, method, _streamed(getattr(connector, method), name, method))
+            with suppress(AttributeError):
+                setattr(connector, method, _streamed(getattr(connector, method), name, method))
     return connector
 
 
@@ -101,8 +103,9 @@ def _fits(answer: Any, name: str, method: str) -> None:
 def _is_page(page: Any, name: str) -> None:
     if not isinstance(page, Page):
         raise _broke(name, f"handed over {type(page).__name__} in the place of a page")
-    if not isinstance(page.cursor, str) or not page.cursor:
-        raise _broke(name, f"handed over a page whose cursor is {page.cursor!r}")
+    cursor: object = page.cursor
+    if not isinstance(cursor, str) or not cursor:
+        raise _broke(name, f"handed over a page whose cursor is {cursor!r}")
     for record in page.records:
         if type(record) is not dict and not isinstance(record, Mapping):
             raise _broke(name, f"handed over {type(record).__name__} in the place of a record")
