@@ -106,6 +106,13 @@ def replay(folder: Path, _: dict[int, Path]) -> None:
     figure("backdated_1000", float(late) * 1000, "CPU milliseconds", 100, 20)
 
 
+def postgres(_: Path, __: dict[int, Path]) -> None:
+    """PostgreSQL's bulk path, safe against doubles, against COPY of the same rows."""
+    ratio, floor, ours = script("pg_copy.py", LARGE)
+    say(f"COPY {float(floor):.2f} s, looked up and copied {float(ours):.2f} s for {LARGE:,} rows")
+    figure("pg_bulk_vs_copy", float(ratio), "ratio", 0.5, 0.7)
+
+
 def start(_: Path, __: dict[int, Path]) -> None:
     """`tieout --help` against `python -c pass`."""
 
@@ -121,7 +128,7 @@ def start(_: Path, __: dict[int, Path]) -> None:
     figure("help_vs_python", ours / wall([sys.executable, "-c", "pass"]), "ratio", 12, 5)
 
 
-BENCHES = (start, mapping, replay, read_path, ingest)
+BENCHES = (start, mapping, replay, read_path, postgres, ingest)
 
 
 def main() -> None:

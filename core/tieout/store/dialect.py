@@ -11,7 +11,7 @@ prepared statement, no session setting, no session lock), so a pooler in transac
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -267,12 +267,16 @@ def placeholders(dialect: str, count: int) -> str:
     return ",".join(("?" if dialect == "sqlite" else "%s",) * count)
 
 
-def copy_rows(connection: sa.Connection, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
-    """PostgreSQL's COPY of prepared tuples, through psycopg's own cursor in the same transaction."""
+def copy_rows(connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    """PostgreSQL's COPY of prepared tuples in binary, through psycopg's own cursor in the same transaction."""
     raw: Any = connection.connection.driver_connection
-    with raw.cursor() as cursor, cursor.copy(statement) as copy:
+    columns = ",".join(f'"{name}"' for name in names)
+    types = [table.c[name].type.compile(connection.dialect).partition("(")[0].lower() for name in names]
+    with raw.cursor() as cursor, cursor.copy(f'COPY "{table.name}" ({columns}) FROM STDIN (FORMAT BINARY)') as copy:
+        copy.set_types(types)
+        write = copy.write_row
         for row in rows:
-            copy.write_row(row)
+            write(row)
 
 
 def translated(error: BaseException, where: str) -> StoreError:

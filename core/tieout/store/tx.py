@@ -79,7 +79,7 @@ class Tx:
         names = (*constant, *varying)
         if self.dialect != "sqlite":
             rows = zip(*([value] * count for value in constant.values()), *varying.values(), strict=True)
-            dialect.copy_rows(self.connection, _copy_sql(self.connection, table, names), rows)
+            dialect.copy_rows(self.connection, table, names, rows)
             return
         bound = [_as_bound(table, name, values) for name, values in varying.items()]
         flat = list(chain.from_iterable(zip(*bound, strict=True)))
@@ -157,8 +157,8 @@ class Tx:
         given = tuple(equal.values())
         if self.dialect != "sqlite":
             statement = _select_sql(self.dialect, table, tuple(columns), key=key, equal=tuple(equal), size=0)
-            result = self.connection.exec_driver_sql(statement, (*given, wanted))
-            return [tuple(row) for row in result]
+            raw: Any = self.connection.connection.driver_connection
+            return list(raw.execute(statement, (*given, wanted), binary=True).fetchall())
         out: list[Row] = []
         cursor = self.connection.connection.cursor()
         for start in range(0, len(wanted), KEYS_PER_SELECT):
@@ -205,15 +205,11 @@ def _insert_many_sql(table: sa.Table, columns: tuple[str, ...], same: int, rows:
     return f'INSERT INTO "{table.name}" ({_quoted(table, columns)}) VALUES {values}'
 
 
-def _copy_sql(connection: sa.Connection, table: sa.Table, columns: tuple[str, ...]) -> str:
-    return f'COPY "{table.name}" ({_quoted(table, columns)}) FROM STDIN'
-
-
 @cache
 def _select_sql(
     dialect_name: str, table: sa.Table, columns: tuple[str, ...], *, key: str, equal: tuple[str, ...], size: int
 ) -> str:
     mark = dialect.placeholders(dialect_name, 1)
     fixed = "".join(f"{_quoted(table, (name,))} = {mark} AND " for name in equal)
-    keys = f"IN ({dialect.placeholders(dialect_name, size)})" if dialect_name == "sqlite" else f"= ANY({mark})"
+    keys = f"IN ({dialect.placeholders(dialect_name, size)})" if dialect_name == "sqlite" else "= ANY(%b)"
     return f'SELECT {_quoted(table, columns)} FROM "{table.name}" WHERE {fixed}{_quoted(table, (key,))} {keys}'
