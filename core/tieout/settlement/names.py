@@ -9,6 +9,7 @@ from typing import Final
 
 # What a sale charges beside its goods: word → role it credits.
 CHARGES: Final = {
+    "services": "revenue",  # custom lines, untracked items: sold, never stock
     "shipping": "shipping_revenue",
     "tax": "output_tax",
     "tips": "tips_payable",

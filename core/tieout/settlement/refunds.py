@@ -41,7 +41,7 @@ def refund(order: Order, paper: Paper, row: str) -> list[Flow]:
     minor = paper.minor([*exact, *charges.values()])
     debits = _less_revenue(order, paper, exact, minor[: len(exact)])
     for role, value in zip(charges, minor[len(exact) :], strict=True):
-        debits.append(Side("sales_returns" if role == "shipping_revenue" else role, value, head))
+        debits.append(Side("sales_returns" if role in ("revenue", "shipping_revenue") else role, value, head))
     kept_values = paper.minor(list(paper.kept.values()))
     worth = sum(minor) - sum(kept_values)
     values = paper.minor(list(tenders.values()), worth)
