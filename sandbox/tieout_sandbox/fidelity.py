@@ -1,10 +1,10 @@
 """How far to believe the simulators: for each endpoint and behaviour, what proves that the vendor does it so.
 
-    schema   the request or answer is checked against the vendor's published schema in the tests
-    client   the vendor's own or an independent client works against the simulator, unmodified, in the tests
-    page     the vendor's documentation says so; nobody has compared it with a live account here
-    field    seen by others against the live service and written down in public
-    reading  concluded from neighbouring behaviour only
+schema   the request or answer is checked against the vendor's published schema in the tests
+client   the vendor's own or an independent client works against the simulator, unmodified, in the tests
+page     the vendor's documentation says so; nobody has compared it with a live account here
+field    seen by others against the live service and written down in public
+reading  concluded from neighbouring behaviour only
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ ROWS: Final = (
     Row("QuickBooks", "void of a journal", "200 with an empty envelope, nothing done", "field"),
     Row("QuickBooks", "GET and POST /query", "paging, order, inactive names hidden", "client"),
     Row("QuickBooks", "GET /cdc", "30 days, 1,000 rows, deleted entities", "client"),
-    Row("QuickBooks", "GET /reports/TrialBalance, /GeneralLedger", "computed from the simulator's own entries", "field"),
+    Row(
+        "QuickBooks", "GET /reports/TrialBalance, /GeneralLedger", "computed from the simulator's own entries", "field"
+    ),
     Row("QuickBooks", "token endpoint", "hour-long tokens, rotation after a day, an old token is refused", "client"),
     Row("QuickBooks", "429", "answered as XML although JSON was asked for", "field"),
     Row("QuickBooks", "webhooks", "signature over the raw body", "page"),
