@@ -402,7 +402,7 @@ class Books:
     def _landed_in(self, tx: Tx, span: Range) -> Landed:
         """What landed in a range; read once for all of its pieces."""
         if self._landed is None or self._landed.range != (span.done, span.up_to):
-            self._landed = Landed(tx, self.desk.id, span.done, span.up_to)
+            self._landed = Landed(tx, self.desk.id, span.done, span.up_to, self.desk.pulling.fresh)
         return self._landed
 
     def _whole(self, tx: Tx, span: Range, history: StoreHistory) -> list[Change]:

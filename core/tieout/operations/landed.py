@@ -21,7 +21,7 @@ class Landed:
     """The event rows of one company's batches after `done` up to `up_to`, in order of time. Rows are 64-bit integers; the
     lines themselves are taken from memory where they landed in this process, else from the database."""
 
-    def __init__(self, tx: Tx, company: int, done: int, up_to: int) -> None:
+    def __init__(self, tx: Tx, company: int, done: int, up_to: int, fresh: Fresh) -> None:
         self.range = (done, up_to)
         self._instants, self._rows = array("q"), array("q")
         b, s = batch.c, superseded.c
@@ -30,10 +30,21 @@ class Landed:
         )
         found: list[Any] = list(tx.execute(query.order_by(b.event_from)).all())
         self._batches: list[tuple[int, int, int]] = [(row.id, row.event_from, row.event_to) for row in found]
-        if self._batches:
+        if self._batches and not self._remember(fresh):
             self._read(tx, company)
         gone = sa.select(s.event).where(s.batch > done, s.batch <= up_to)
         self._gone = frozenset(tx.execute(gone).scalars())
+
+    def _remember(self, fresh: Fresh) -> bool:
+        """Whether all of it landed in this process and is still at hand: then nothing is read."""
+        of_batch = [fresh.lines(number) for number, _, _ in self._batches]
+        sizes = [last - first + 1 for _, first, last in self._batches]
+        if [-1 if lines is None else len(lines) for lines in of_batch] != sizes:
+            return False
+        found = sorted([(line.at, line.row) for lines in of_batch if lines is not None for line in lines])
+        self._instants.extend([at for at, _ in found])
+        self._rows.extend([row for _, row in found])
+        return True
 
     def _read(self, tx: Tx, company: int) -> None:
         done, up_to = self.range
