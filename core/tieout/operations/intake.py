@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tieout.config.project import Company, Connection
 from tieout.config.project import Stream as Configured
 from tieout.connector import Source, Stream
-from tieout.errors import ConfigError, Drift, PluginError, RateLimited, Retryable, TieoutError
+from tieout.errors import ConfigError, PluginError, TieoutError, VendorError
 from tieout.mapping import CompiledMapping, MapContext, MapResult, Skipped, compile_mapping, lookup_files
 from tieout.operations.desk import Desk
 from tieout.pull.landing import Lander
@@ -124,7 +124,7 @@ class Intake:
                 missing_cursor="refuse" if configured.missing_cursor == "refuse" else "beginning",
                 progress=lambda so_far: _say(progress, name, so_far),
             )
-        except (Drift, Retryable, RateLimited, PluginError) as error:
+        except (VendorError, PluginError) as error:
             return Pulled(chosen.name, configured.name, PullResult(source=name, held=error.message), error)
         return Pulled(chosen.name, configured.name, result, None)
 
