@@ -35,7 +35,7 @@ class StoreShared:
             if granted < least:
                 granted = 0
             self._put(tx, name, row, ends_at=ends, taken=taken + granted)
-        return Taken(granted, ends / MILLION, 0.0)
+        return Taken(granted, ends / MILLION, 0.0)  # seconds
 
     def refused(self, until: float) -> None:
         with self._store.write() as tx:
@@ -47,7 +47,7 @@ class StoreShared:
         with self._store.read() as rx:
             row = self._row(rx, ACCOUNT)
         self._failing = row is not None and row.failures > 0
-        return row.ends_at / MILLION if row is not None else 0.0
+        return row.ends_at / MILLION if row is not None else 0.0  # seconds
 
     def failed(self, now: float, open_seconds: Callable[[int], float]) -> None:
         self._failing = True
@@ -69,16 +69,16 @@ class StoreShared:
 
     def trial(self, now: float, trial_seconds: float) -> float:
         if not self._failing:
-            return 0.0
+            return 0.0  # seconds
         at = int(now * MILLION)
         with self._store.write() as tx:
             row = self._row(tx, ACCOUNT)
             if row is None or not row.closed_until:
-                return 0.0
+                return 0.0  # seconds
             if at < row.closed_until:
-                return float(row.closed_until / MILLION)
+                return float(row.closed_until / MILLION)  # seconds
             self._put(tx, ACCOUNT, row, closed_until=at + int(trial_seconds * MILLION))
-        return 0.0
+        return 0.0  # seconds
 
     def _mine(self, name: str) -> Any:
         return (budget.c.account == self._account) & (budget.c.name == name)
