@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tieout.testing.databases import store_url
+from tieout.testing.databases import on_postgres, store_url
 from tieout.workspace import Workspace
 
 ROOT = str(Path(__file__).resolve().parents[2])
@@ -86,7 +86,13 @@ def shipment(
 
 def first_feeds(folder: Path) -> None:
     parts = [STREAM.format(name=name, pattern=pattern, key=key) for name, (pattern, key) in STREAMS.items()]
-    write(folder, "tieout.toml", PROJECT.replace("STORE", store_url(folder)) + "".join(parts) + LEDGER)
+    write(
+        folder,
+        "tieout.toml",
+        PROJECT.replace("STORE", store_url(folder) if on_postgres() else "sqlite:///tieout.db")
+        + "".join(parts)
+        + LEDGER,
+    )
     write(folder, "items.csv", "sku,name,category,stock_unit", "MUG,Mug,kitchen,each", "BOWL,Bowl,kitchen,each")
     write(folder, "locations.csv", "code,name,kind", "MAIN,Main,warehouse", "EAST,East,store")
     opening = (

@@ -16,7 +16,7 @@ from tieout import config
 from tieout.errors import TieoutError, UsageError
 from tieout.operations.answers import answer_schema
 from tieout.store.store import Store
-from tieout.testing.databases import copy_folder, on_postgres
+from tieout.testing.databases import copy_folder, on_postgres, store_url
 from tieout.workspace import Workspace
 
 
@@ -204,6 +204,9 @@ def test_a_pool_of_the_whole_company_is_shared_by_quantity(small: Path, tmp_path
     folder.mkdir()
     for name in ("tieout.toml", "items.csv", "locations.csv"):
         shutil.copy(small / name, folder / name)
+    if on_postgres():
+        text = (folder / "tieout.toml").read_text().replace(store_url(small), store_url(folder))
+        (folder / "tieout.toml").write_text(text)
     rows = ["date,sku,location,quantity,value,rev", "2026-01-01,MUG,MAIN,2,5.00,1", "2026-01-01,MUG,EAST,1,5.00,1"]
     (folder / "feeds").mkdir()
     (folder / "feeds" / "openings.csv").write_text("\n".join(rows) + "\n")
