@@ -71,12 +71,22 @@ def _assemble(steps: list[Step]) -> None:
         if amount:
             kit.flow("BND-04", pool.key[0], role, amount, to=kit.line.location)
     op = arrive(kit, pool, kit.line.quantity, total + labour + overhead, "BND-04", pool.key[0], VARIANCE)
+    _units(kit, "BND-04", pool.key[0], kit.line.quantity - sum(step.line.quantity for step in components))
     for name, amount in (("labour", labour), ("overhead", overhead)):
         if amount:
             kit.state.added.setdefault(op, []).append((name, amount))
     for step, n in issued:
         hand_over(step, n, kit, op)
     settle(kit, pool, op)
+
+
+def _units(kit: Step, row: str, role: str, missing: int) -> None:
+    """A pair moves as many units out as in, but a kit is not as many units as its parts. What is `missing` on the kit's side
+    is told without value, against the variance."""
+    if missing > 0:
+        kit.flow(row, role, VARIANCE, 0, missing, to=kit.line.location)
+    elif missing < 0:
+        kit.flow(row, VARIANCE, role, 0, -missing, at=kit.line.location)
 
 
 def conversion(kit: Step, head: Step) -> tuple[int, int]:
@@ -183,6 +193,7 @@ def _allocate(kit: Step, pool: Pool, first: int, parts: list[Step], weights: lis
     into = kit.state.shift(side, sum(weights), move.value, n, kit.line, kit.key)
     move.add_fed(into)
     pass_on(kit, n, into)
+    _units(kit, "BND-06", role, sum(step.line.quantity for step in parts) - kit.line.quantity)
     for step, weight in zip(parts, weights, strict=True):
         gone = _gone(step)
         home = None if gone else step.home()
