@@ -71,7 +71,6 @@ KINDS: Final[dict[str, Idempotency]] = {
         kind="key", lookup="by_reference", index_lag_seconds=10, batch_key="call", batch="per_item"
     ),
 }
-NO_WAY_TO_KNOW: Final = {"nothing"}  # what a person may be needed for
 FAULTS: Final = (
     "refused_connection",
     "rate_limited",
@@ -398,8 +397,15 @@ def lived(bench: Bench, plan: Plan, begin: Moment | None, *, keep: bool) -> tupl
     return life.found(), watch
 
 
+def _can_tell(plan: Plan) -> bool:
+    """Whether this ledger can always say what became of a document. One that only honours keys or refuses twins cannot
+    once its books are closed: it then refuses the repeat for that reason, whether or not the first one got in."""
+    known = KINDS[plan.kind]
+    return known.lookup != "none" or (plan.lock is None and (known.kind == "key" or known.unique_reference))
+
+
 def judged(plan: Plan, found: Found, times: int, where: str) -> Tally:
-    needless = found.person if plan.kind not in NO_WAY_TO_KNOW else 0
+    needless = found.person if _can_tell(plan) else 0
     story: tuple[str, ...] = ()
     if found.wrong or needless:
         story = (f"seed {plan.seed}, {plan.kind}, {where}: {found}",)
