@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tieout.cli.shell import table as table
     from tieout.config import Secret as Secret
     from tieout.connector import API_VERSION as API_VERSION
     from tieout.connector import BatchLedger as BatchLedger
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from tieout.errors import Rejected as Rejected
     from tieout.errors import Retryable as Retryable
     from tieout.errors import TieoutError as TieoutError
+    from tieout.errors import UsageError as UsageError
     from tieout.errors import VendorError as VendorError
     from tieout.hookspecs import hookimpl as hookimpl
     from tieout.http.answers import Answer as Answer
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from tieout.model.money import Money as Money
     from tieout.model.policy import Policy as Policy
     from tieout.model.policy import PolicyBook as PolicyBook
+    from tieout.model.roles import ROLES as ROLES
     from tieout.valuation import Valuation as Valuation
     from tieout.valuation import value as value
     from tieout.valuation import value_group as value_group
@@ -69,6 +72,7 @@ if TYPE_CHECKING:
     from tieout.workspace import Workspace as Workspace
 
 _HOME = {
+    "tieout.cli.shell": ("table",),
     "tieout.config": ("Secret",),
     "tieout.connector": (
         "API_VERSION",
@@ -96,6 +100,7 @@ _HOME = {
         "Rejected",
         "Retryable",
         "TieoutError",
+        "UsageError",
         "VendorError",
     ),
     "tieout.hookspecs": ("hookimpl",),
@@ -108,6 +113,7 @@ _HOME = {
     "tieout.model.master": ("Account", "Item", "Location", "Party"),
     "tieout.model.money": ("Money",),
     "tieout.model.policy": ("Policy", "PolicyBook"),
+    "tieout.model.roles": ("ROLES",),
     "tieout.valuation": ("Valuation", "value", "value_group"),
     "tieout.webhooks": ("Notice", "is_signed"),
     "tieout.workspace": ("Workspace",),

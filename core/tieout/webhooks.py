@@ -23,7 +23,7 @@ class Notice(NamedTuple):
 
     id: str
     stream: str = ""
-    at: float = 0.0
+    at: float = 0.0  # seconds
 
 
 def is_signed(body: bytes, given: str, secrets: Iterable[str]) -> bool:

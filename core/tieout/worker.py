@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tieout.worker")
 
-TICK_SECONDS: Final = 1.0
-POLL_SECONDS: Final = 2.0  # where a pooler swallows notifications, a job waits this long
+TICK_SECONDS: Final = 1.0  # seconds
+POLL_SECONDS: Final = 2.0  # seconds: where a pooler swallows notifications, a job waits this long
 GRACE_SECONDS: Final = 90
 CONCURRENCY_MAX: Final = 12  # a lane in work needs a connection, and the store has 16
 

@@ -20,7 +20,7 @@ from tieout.config.project import Project
 from tieout.errors import StoreError, TieoutError, UsageError
 from tieout.operations import people, planning, standalone
 from tieout.operations.office import Office
-from tieout.operations.plugin_new import new_plugin as new_plugin
+from tieout.operations.plugin_new import new_plugin
 from tieout.operations.topics import explain_topic
 from tieout.run import Ran, run_company
 from tieout.store.masters import Kind
@@ -511,6 +511,15 @@ class Workspace:
             returned = paste()
         return {"connections": [consent.complete(desk, connection, grant, asking, returned)]}
 
+    def take_code(self, name: str, code: str) -> Answer:
+        """Store the grant of a code that a vendor gave out without a browser, as a simulator does."""
+        from tieout.operations import consent
+
+        connection = self.project.connection(name)
+        desk = self.office(connection.company).desk
+        consent.grant_of(desk, connection).exchange({"grant_type": "authorization_code", "code": code})
+        return {"connections": [consent.state_of(desk, connection)]}
+
     def logout(self, name: str) -> Answer:
         """Forget a connection's grant."""
         from tieout.operations import consent
@@ -666,4 +675,4 @@ def _exit_code(answer: Mapping[str, Any], held: int, delivered: Mapping[str, Any
     return 0
 
 
-__all__ = ["TieoutError", "Workspace", "explain_topic"]
+__all__ = ["TieoutError", "Workspace", "explain_topic", "new_plugin"]

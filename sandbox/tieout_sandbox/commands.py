@@ -55,9 +55,16 @@ def _server(row: dict[str, Any]) -> str:
 
 
 @sandbox.command()
-@click.argument("connection")
+@click.argument("connection", help="Connection, by its name in tieout.toml.")
 @click.option("--code", required=True, help="The code `tieout sandbox start` printed; good for one use.")
-@click.option("-C", "--project", "folder", type=click.Path(path_type=Path, file_okay=False), default=Path())
+@click.option(
+    "-C",
+    "--project",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    help="Project folder (default: here).",
+)
 @_json
 def connect(connection: str, code: str, folder: Path, as_json: bool) -> None:
     """Consent for a connection to a started simulator, as a person would in the browser."""
@@ -71,7 +78,7 @@ def connect(connection: str, code: str, folder: Path, as_json: bool) -> None:
 @_json
 def faults(as_json: bool) -> None:
     """What can go wrong in a call, and what becomes of it."""
-    from tieout.cli.shell import table
+    from tieout import table
     from tieout_sandbox.simulators.faults import FAULTS
 
     rows = [
@@ -86,7 +93,7 @@ def faults(as_json: bool) -> None:
 @_json
 def scenarios(as_json: bool) -> None:
     """The named scenarios."""
-    from tieout.cli.shell import table
+    from tieout import table
     from tieout_sandbox.scenarios import SCENARIOS
 
     rows = [{"name": s.name, "title": s.title, "events": s.kinds.split()} for s in SCENARIOS.values()]
@@ -98,8 +105,14 @@ def scenarios(as_json: bool) -> None:
 
 
 @sandbox.command()
-@click.argument("scenario")
-@click.option("--ledger", type=click.Choice(["quickbooks", "xero", "beancount"]), default="quickbooks")
+@click.argument("scenario", help="Its name (`tieout sandbox scenarios`).")
+@click.option(
+    "--ledger",
+    type=click.Choice(["quickbooks", "xero", "beancount"]),
+    default="quickbooks",
+    show_default=True,
+    help="Whose books to post to.",
+)
 @click.option("--seed", type=int, default=0, help="Which business.")
 @click.option("--faults", "fault_seed", type=int, help="Let calls go wrong, drawn from this seed.")
 @click.option("--folder", type=click.Path(path_type=Path, file_okay=False), help="Keep the project and the books here.")
@@ -147,7 +160,9 @@ def _told(answer: dict[str, Any]) -> str:
 
 
 @sandbox.command()
-@click.argument("plan", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.argument(
+    "plan", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Rollback plan that a failed run wrote."
+)
 @_json
 @click.pass_context
 def rollback(ctx: click.Context, plan: Path, as_json: bool) -> None:

@@ -24,15 +24,15 @@ from tieout_sandbox.simulators.shopify.lines import Line
 
 # No fault that keeps a person waiting: time-outs last a minute, and a page byte by byte longer.
 RATES: Final = {
-    "throttled": 0.03,
-    "error_before": 0.04,
-    "error_after": 0.04,
-    "server_error_after": 0.03,
-    "reset_before": 0.03,
-    "reset_after": 0.03,
-    "truncated": 0.03,
-    "html": 0.02,
-    "expired_token": 0.02,
+    "throttled": 0.03,  # ratio
+    "error_before": 0.04,  # ratio
+    "error_after": 0.04,  # ratio
+    "server_error_after": 0.03,  # ratio
+    "reset_before": 0.03,  # ratio
+    "reset_after": 0.03,  # ratio
+    "truncated": 0.03,  # ratio
+    "html": 0.02,  # ratio
+    "expired_token": 0.02,  # ratio
 }
 RUNS_MAX: Final = 12
 DAYS: Final = 12

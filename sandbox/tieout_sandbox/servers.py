@@ -6,8 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from tieout.operations import consent
-from tieout.workspace import Workspace
+from tieout import Workspace
 from tieout_sandbox.scenarios.house import RATES
 from tieout_sandbox.simulators.app import serve
 from tieout_sandbox.simulators.faults import Faults
@@ -55,7 +54,5 @@ def start(stack: ExitStack, name: str, folder: Path | None, fault_seed: int | No
 def connect(folder: Path, name: str, code: str) -> dict[str, Any]:
     """Exchange a simulator's code for tokens, which the project keeps."""
     with Workspace.open(folder, actor="sandbox") as work:
-        connection = work.project.connection(name)
-        grant = consent.grant_of(work.office(connection.company).desk, connection)
-        grant.exchange({"grant_type": "authorization_code", "code": code})
+        work.take_code(name, code)
     return {"connection": name, "state": "connected"}

@@ -80,7 +80,18 @@ def test_a_part_imports_only_what_its_arrow_allows(part: str) -> None:
 
 
 def test_every_part_of_the_core_has_an_arrow_or_composes() -> None:
-    composing = {"operations", "reports", "__init__", "__main__", "run", "workspace", "schedule", "worker", "books", "codes"}
+    composing = {
+        "operations",
+        "reports",
+        "__init__",
+        "__main__",
+        "run",
+        "workspace",
+        "schedule",
+        "worker",
+        "books",
+        "codes",
+    }
     parts = {part_of(path) for path in CORE.rglob("*.py")}
     assert parts <= set(MAY) | composing, sorted(parts - set(MAY) - composing)
 

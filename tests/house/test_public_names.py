@@ -44,6 +44,7 @@ PUBLIC = [
     "Policy",
     "PolicyBook",
     "Purse",
+    "ROLES",
     "RateLimited",
     "Receipt",
     "Ref",
@@ -58,6 +59,7 @@ PUBLIC = [
     "Stream",
     "TieoutError",
     "Tokens",
+    "UsageError",
     "Valuation",
     "VendorError",
     "Window",
@@ -65,6 +67,7 @@ PUBLIC = [
     "__version__",
     "hookimpl",
     "is_signed",
+    "table",
     "value",
     "value_group",
 ]

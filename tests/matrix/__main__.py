@@ -117,9 +117,9 @@ def listen(ear: Ear) -> None:
         ear.now.rows.update(flow.row for flow in kept)
         return book(self, kept)
 
-    def appended(self: Any, tx: Any, placed: Any, numbers: Any) -> Any:
-        ear.now.rows.update(each.row for each, _ in placed)
-        return append(self, tx, placed, numbers)
+    def appended(self: Any, tx: Any, bookings: Any, entries: Any, numbers: Any) -> Any:
+        ear.now.rows.update(each.row for each in bookings)
+        return append(self, tx, bookings, entries, numbers)
 
     Valuer.step = stepped  # type: ignore[method-assign]
     Booker.book = booked  # type: ignore[method-assign]

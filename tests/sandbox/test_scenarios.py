@@ -15,6 +15,7 @@ from tieout_sandbox.scenarios import SCENARIOS, perform, rollback
 from tieout_sandbox.scenarios.house import House
 from tieout_sandbox.scenarios.judge import judge
 from tieout_sandbox.scenarios.stage import Stage
+from tieout_sandbox.simulators.quickbooks import QuickBooksSim
 
 pytestmark = pytest.mark.sqlite
 
@@ -56,6 +57,7 @@ def test_the_judge_sees_a_doubled_a_strange_and_a_lost_document_and_the_plan_und
     assert Counter(action["done"] for action in done["actions"]) == {"removed": 2}
     again = rollback.execute(path)
     assert again["verified"] and {action["done"] for action in again["actions"]} == {"was gone already"}
+    assert isinstance(books.sim, QuickBooksSim)
     books.sim.delete("JournalEntry", str(first["Id"]))
     found = judge(played)
     assert (found.lost, found.doubled) == (1, 0)

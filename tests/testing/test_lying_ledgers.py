@@ -109,7 +109,8 @@ def takes_no_bills(honest: Written) -> Kit:
     made = declare(honest.connector.HonestLedger, documents=("journal", "bill"))
 
     def document(self: Any, kind: str, reference: str) -> Document:
-        return msgspec.structs.replace(self.journal(reference), kind=kind)
+        made: Document = msgspec.structs.replace(self.journal(reference), kind=kind)
+        return made
 
     return kit(honest, made, document=document)
 

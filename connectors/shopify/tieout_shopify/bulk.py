@@ -21,7 +21,7 @@ from tieout_shopify.queries import BULK_ORDERS, BULK_POLL, BULK_START
 log = logging.getLogger("tieout.shopify")
 
 PREFIX = "bulk:"
-POLL_SECONDS = 10.0
+POLL_SECONDS = 10.0  # seconds
 POLLS_MAX = 360  # an hour; then the work is put off, and the next pull goes on with the same operation
 URL_LIVES = timedelta(days=6)  # a week by Shopify's word
 

@@ -21,7 +21,9 @@ class Item(BaseModel):
     units: Mapping[str, Fraction] = Field(default_factory=dict)
     gtin: str | None = None
     stocked: bool = True  # False: services, postage, fees; never valued
-    kind: Literal["goods", "raw", "bundle"] = "goods"  # raw: role inventory_raw; bundle: sold as its components, never held
+    kind: Literal["goods", "raw", "bundle"] = (
+        "goods"  # raw: role inventory_raw; bundle: sold as its components, never held
+    )
     catalogue_cost: Decimal | None = None  # last resort for negative stock, `valuation-rules` §5
     weight: Decimal | None = None
     volume: Decimal | None = None

@@ -76,7 +76,7 @@ class Desk:
         self.transports: dict[str, httpx.BaseTransport] = {}  # of connections whose vendor runs in this process
         self.has_go_live = company.go_live is not None or any(scope.go_live for scope in company.scopes)
         self._lock: date | None = None
-        self._lock_until = 0.0
+        self._lock_until = 0.0  # seconds
         zone = company.timezone.key
         known = company_number(store, company.code)
         with (store if known is None else store.of_company(known)).write() as tx:

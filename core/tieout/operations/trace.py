@@ -323,7 +323,11 @@ class Tracer:
             return "shadow: valued, compared, never posted"
         rows = EVENT_TYPES[line.type].rows
         if line.type in MEMO:
-            why = "posts nothing under the policies in force" if line.type in RULES else "moves neither units nor their cost"
+            why = (
+                "posts nothing under the policies in force"
+                if line.type in RULES
+                else "moves neither units nor their cost"
+            )
             return f"memo: {line.type} {why} (rows {rows})"
         return f"memo: under the policy in force nothing changes value or place (rows {rows})"
 

@@ -141,7 +141,7 @@ def unverified(store: Store) -> list[str]:
         return []
     with store.read() as rx:
         lanes = rx.execute(sa.select(lane.c.company, lane.c.what).where(lane.c.what.startswith("deliver:"))).all()
-    return [what for number, what in lanes if store.get_meta(verified_key(number, what)) != at]
+    return [row.what for row in lanes if store.get_meta(verified_key(row.company, row.what)) != at]
 
 
 def _check_backup(source: Path) -> None:

@@ -267,7 +267,9 @@ def placeholders(dialect: str, count: int) -> str:
     return ",".join(("?" if dialect == "sqlite" else "%s",) * count)
 
 
-def copy_rows(connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+def copy_rows(
+    connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Iterable[tuple[Any, ...]]
+) -> None:
     """PostgreSQL's COPY of prepared tuples in binary, through psycopg's own cursor in the same transaction."""
     raw: Any = connection.connection.driver_connection
     columns = ",".join(f'"{name}"' for name in names)

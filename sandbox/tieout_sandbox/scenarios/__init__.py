@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from tieout.errors import TieoutError, UsageError
+from tieout import TieoutError, UsageError
 from tieout_sandbox.scenarios import rollback
 from tieout_sandbox.scenarios.house import House
 from tieout_sandbox.scenarios.judge import Failure, Verdict, judge

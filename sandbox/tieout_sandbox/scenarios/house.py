@@ -8,10 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from tieout.errors import TieoutError
-from tieout.operations import consent
-from tieout.operations.office import Office
-from tieout.workspace import Workspace
+from tieout import TieoutError, Workspace
 from tieout_sandbox.scenarios import ledgers, words
 from tieout_sandbox.scenarios.business import PLACES, SUPPLIERS, ZONE, Business, plain
 from tieout_sandbox.simulators.app import mounted
@@ -19,21 +16,21 @@ from tieout_sandbox.simulators.clock import SimClock
 from tieout_sandbox.simulators.faults import Faults
 
 RATES: Final = {
-    "throttled": 0.03,
-    "throttled_date": 0.01,
-    "throttled_silent": 0.02,
-    "error_before": 0.03,
-    "error_after": 0.03,
-    "server_error_before": 0.02,
-    "server_error_after": 0.02,
-    "timeout_before": 0.02,
-    "timeout_after": 0.03,
-    "reset_before": 0.02,
-    "reset_after": 0.02,
-    "truncated": 0.02,
-    "html": 0.02,
-    "empty": 0.02,
-    "expired_token": 0.02,
+    "throttled": 0.03,  # ratio
+    "throttled_date": 0.01,  # ratio
+    "throttled_silent": 0.02,  # ratio
+    "error_before": 0.03,  # ratio
+    "error_after": 0.03,  # ratio
+    "server_error_before": 0.02,  # ratio
+    "server_error_after": 0.02,  # ratio
+    "timeout_before": 0.02,  # ratio
+    "timeout_after": 0.03,  # ratio
+    "reset_before": 0.02,  # ratio
+    "reset_after": 0.02,  # ratio
+    "truncated": 0.02,  # ratio
+    "html": 0.02,  # ratio
+    "empty": 0.02,  # ratio
+    "expired_token": 0.02,  # ratio
 }
 ROUNDS_MAX: Final = 24  # runs until the outbox is quiet
 GRANT_REFUSED: Final = "TO6205"
@@ -140,7 +137,7 @@ class House:
             for code in self.businesses:
                 self.work.import_facts(self.folder / "facts.json", company=code)
 
-    def _seat(self, office: Office) -> None:
+    def _seat(self, office: Any) -> None:
         desk = office.desk
         desk.now, desk.sleep = self.clock.utc, self.clock.sleep
         if desk.company.code not in self.books:
@@ -151,8 +148,7 @@ class House:
         if desk.vault(connection).load() is None:
             sim.faults = Faults()
             asked: Any = sim
-            grant = consent.grant_of(desk, connection)
-            grant.exchange({"grant_type": "authorization_code", "code": asked.grants.consent()})
+            self.work.take_code(connection.name, asked.grants.consent())
         sim.faults = self.faults  # a person was there when consent was given; from here on nobody is
 
     def restart(self) -> None:
@@ -174,7 +170,7 @@ class House:
     def until(self, day: date, hour: int = 20) -> None:
         """Time goes on to an hour of a day."""
         moment = datetime.combine(day, time(hour), ZONE).timestamp()
-        self.clock.advance(max(0.0, moment - self.clock.now()))
+        self.clock.advance(max(0.0, moment - self.clock.now()))  # seconds
 
     def hand_over(self) -> None:
         """What has been told since lands in the drop folder, shuffled and with repeats, and the shelves are reported."""
@@ -185,7 +181,7 @@ class House:
                 if records and kind not in self.kinds:
                     raise AssertionError(f"the scenario reports {kind} and does not say so")
                 if records:
-                    rows = [*records, *(r for r in records if business.random.random() < 0.1)]
+                    rows = [*records, *(r for r in records if business.random.random() < 0.1)]  # ratio
                     business.random.shuffle(rows)
                     path = self.folder / "feeds" / f"{code}-{words.stream(kind)}-{self.files:03d}.jsonl"
                     path.write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -8,8 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
-from tieout.errors import UsageError
-from tieout.model.roles import ROLES
+from tieout import ROLES, UsageError
 from tieout_sandbox.simulators.app import Simulator
 from tieout_sandbox.simulators.clock import SimClock
 from tieout_sandbox.simulators.faults import Faults

@@ -227,7 +227,7 @@ def vendor_outage(stage: Stage) -> None:
     rates = stage.house.faults.rates
     for day in range(2):
         stage.morning()
-        stage.house.faults.rates = {"error_before": 0.7, "timeout_before": 0.3}
+        stage.house.faults.rates = {"error_before": 0.7, "timeout_before": 0.3}  # ratio
         stage.sales(4)
         stage.purchases(1)
         stage.evening(f"the ledger is away, day {day + 1}", settle=False)

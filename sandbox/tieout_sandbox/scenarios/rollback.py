@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from tieout.errors import UsageError
+from tieout import UsageError
 from tieout_sandbox.scenarios import ledgers
 from tieout_sandbox.scenarios.judge import PLAN_VERSION
 from tieout_sandbox.simulators.clock import SimClock
