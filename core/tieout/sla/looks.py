@@ -112,7 +112,7 @@ def stale(
 ) -> list[Stale]:
     """Times without a success that were longer than an objective, where they reach into [start, end)."""
     out = []
-    ends: list[int | None] = [*successes[1:], None]
+    ends: list[int | None] = [*successes[1:], None] if successes else []
     for since, until in zip(successes, ends, strict=True):
         last = min(now if until is None else until, end)
         if last <= start:
