@@ -17,9 +17,9 @@ $(STAMP): requirements.lock pyproject.toml $(CONNECTORS:%=%/pyproject.toml) sand
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(EDITABLE)
 	@touch $@
 
-# DEMO=xero: into Xero; DEMO=files: from files into a text ledger, and what comes late.
+# DEMO=quickbooks, DEMO=xero: a simulated shop into that ledger, over HTTP, with faults.
 demo: install
-	DEMO=$(or $(DEMO),quickbooks) $(BIN)/python -m tieout_sandbox.demo
+	DEMO=$(or $(DEMO),files) $(BIN)/python -m tieout_sandbox.demo
 
 # The second line: what touches the database once more, on a PostgreSQL server from a wheel.
 test: install

@@ -228,5 +228,5 @@ def _weigh(stage: Stage, vendors: Vendors, name: str) -> None:
 
 
 def ledger_wanted() -> str:
-    """`DEMO`: quickbooks (the default), xero, or files."""
-    return os.environ.get("DEMO") or "quickbooks"
+    """`DEMO`: files (the default), quickbooks, or xero."""
+    return os.environ.get("DEMO") or "files"
